@@ -1,0 +1,209 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define BUFFER_BYTES (64 * 1024)
+
+static _Atomic uint64_t fail_countdown;
+static _Atomic int fail_errno;
+
+void file_fail_at(uint64_t n, int error_number) {
+    atomic_store(&fail_errno, error_number);
+    atomic_store(&fail_countdown, n);
+}
+
+static bool fault(void) {
+    if (atomic_load(&fail_countdown) == 0 || atomic_fetch_sub(&fail_countdown, 1) != 1) return false;
+    errno = atomic_load(&fail_errno);
+    return true;
+}
+
+static enum rl_status fail_errno_path(struct rl_error *err, const char *verb, const char *path) {
+    const char *advice = errno == ENOSPC ? "; free some space and try again" : "";
+    return rl_fail(err, RL_EIO, "cannot %s %s: %s%s", verb, path, strerror(errno), advice);
+}
+
+enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out,
+                         struct rl_error *err) {
+    *out = (struct bytes){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        enum rl_status code = errno == ENOENT ? RL_ENOTFOUND : RL_EIO;
+        return rl_fail(err, code, "cannot open %s: %s", path, strerror(errno));
+    }
+    struct stat info;
+    enum rl_status status = RL_OK;
+    if (fstat(fd, &info) != 0) {
+        status = fail_errno_path(err, "read", path);
+    } else if (!S_ISREG(info.st_mode)) {
+        status = rl_fail(err, RL_EIO, "cannot read %s: not a regular file", path);
+    } else if ((uint64_t)info.st_size > limit_bytes) {
+        status = rl_fail(err, RL_EFORMAT, "%s has %lld bytes, at most %zu are allowed here", path,
+                         (long long)info.st_size, limit_bytes);
+    } else if (!(out->data = mem_try_alloc((size_t)info.st_size + 1, path, err))) {
+        status = RL_ENOMEM;
+    }
+    while (status == RL_OK && out->size < (size_t)info.st_size) {
+        ssize_t n = read(fd, out->data + out->size, (size_t)info.st_size - out->size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) status = fail_errno_path(err, "read", path);
+        if (n == 0) break; // shrank meanwhile
+        if (n > 0) out->size += (size_t)n;
+    }
+    close(fd);
+    if (status == RL_OK) return RL_OK;
+    mem_free(out->data);
+    *out = (struct bytes){0};
+    return status;
+}
+
+enum rl_status file_writer_open(struct file_writer *writer, const char *path, struct rl_error *err) {
+    *writer = (struct file_writer){.fd = -1};
+    if (strlen(path) >= sizeof writer->path) {
+        return writer->status = rl_fail(err, RL_EIO, "path too long: %.60s...", path);
+    }
+    strcpy(writer->path, path);
+    snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp", path);
+    writer->fd = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (writer->fd < 0) return writer->status = fail_errno_path(err, "write", path);
+    writer->buffer = mem_alloc(BUFFER_BYTES);
+    return RL_OK;
+}
+
+static void write_through(struct file_writer *writer, const unsigned char *data, size_t size) {
+    while (size > 0 && writer->status == RL_OK) {
+        ssize_t n = fault() ? -1 : write(writer->fd, data, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            writer->status = fail_errno_path(&writer->error, "write", writer->path);
+            return;
+        }
+        data += n;
+        size -= (size_t)n;
+        writer->written_bytes += (uint64_t)n;
+    }
+}
+
+static void flush_buffer(struct file_writer *writer) {
+    write_through(writer, writer->buffer, writer->buffered);
+    writer->buffered = 0;
+}
+
+void file_writer_add(struct file_writer *writer, const void *data, size_t size) {
+    if (writer->status != RL_OK) return;
+    if (size > BUFFER_BYTES - writer->buffered) flush_buffer(writer);
+    if (size > BUFFER_BYTES) {
+        write_through(writer, data, size);
+    } else if (size) {
+        memcpy(writer->buffer + writer->buffered, data, size);
+        writer->buffered += size;
+    }
+}
+
+// The rename is durable only once the folder is synced too.
+static int sync_folder(const char *path) {
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+enum rl_status file_writer_commit(struct file_writer *writer, struct rl_error *err) {
+    if (writer->status == RL_OK) flush_buffer(writer);
+    if (writer->status == RL_OK && (fault() || fsync(writer->fd) != 0)) {
+        writer->status = fail_errno_path(&writer->error, "sync", writer->path);
+    }
+    if (writer->status == RL_OK && (fault() || rename(writer->temporary, writer->path) != 0)) {
+        writer->status = fail_errno_path(&writer->error, "rename to", writer->path);
+    }
+    if (writer->status == RL_OK) sync_folder(writer->path);
+    enum rl_status status = writer->status;
+    if (status != RL_OK && err && writer->error.code != RL_OK) *err = writer->error;
+    file_writer_abort(writer);
+    return status;
+}
+
+void file_writer_abort(struct file_writer *writer) {
+    if (writer->fd >= 0) {
+        close(writer->fd);
+        if (writer->status != RL_OK || writer->buffered) unlink(writer->temporary);
+    }
+    mem_free(writer->buffer);
+    writer->buffer = NULL;
+    writer->fd = -1;
+}
+
+enum rl_status file_write_atomic(const char *path, const void *data, size_t size,
+                                 struct rl_error *err) {
+    struct file_writer writer;
+    enum rl_status status = file_writer_open(&writer, path, err);
+    if (status != RL_OK) return status;
+    file_writer_add(&writer, data, size);
+    return file_writer_commit(&writer, err);
+}
+
+enum rl_status file_make_dirs(const char *path, struct rl_error *err) {
+    char part[4096];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof part) return rl_fail(err, RL_EIO, "bad path '%.60s'", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST) return fail_errno_path(err, "make folder", part);
+    }
+    if (!file_is_dir(path)) return rl_fail(err, RL_EIO, "%s is not a folder", path);
+    return RL_OK;
+}
+
+bool file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+bool file_is_dir(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+void file_join(char *out, size_t size, const char *dir, const char *name) {
+    int length = snprintf(out, size, "%s/%s", dir, name);
+    RL_ASSERT(length >= 0 && (size_t)length < size);
+}
+
+static bool has_assets(const char *dir) {
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/assets", dir);
+    return length > 0 && (size_t)length < sizeof path && file_is_dir(path);
+}
+
+const char *file_data_dir(void) {
+    static char found[4096];
+    if (found[0]) return found;
+    const char *forced = getenv("RLRUN_DATA");
+    if (forced && *forced) {
+        snprintf(found, sizeof found, "%s", forced);
+        return found;
+    }
+    char program[2048];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length > 0) {
+        program[length] = '\0';
+        snprintf(found, sizeof found, "%s/../share/rlrun", dirname(program));
+        if (has_assets(found)) return found;
+    }
+    snprintf(found, sizeof found, "%s", RLRUN_SOURCE_DIR);
+    return found;
+}

@@ -1,0 +1,70 @@
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64
+
+static _Atomic uint64_t allocation_count;
+static _Atomic uint64_t fail_countdown;
+
+static void *alloc_zeroed(size_t size_bytes) {
+    atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed);
+    if (size_bytes > SIZE_MAX - ALIGNMENT) return NULL;
+    size_t rounded = (size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *pointer = aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
+    if (pointer) memset(pointer, 0, rounded ? rounded : ALIGNMENT);
+    return pointer;
+}
+
+void *mem_alloc(size_t size_bytes) {
+    void *pointer = alloc_zeroed(size_bytes);
+    if (!pointer) rl_abort(__FILE__, __LINE__, "out of memory: %zu bytes", size_bytes);
+    return pointer;
+}
+
+void *mem_try_alloc(size_t size_bytes, const char *what, struct rl_error *err) {
+    uint64_t left = atomic_load(&fail_countdown);
+    bool forced = left > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
+    void *pointer = forced ? NULL : alloc_zeroed(size_bytes);
+    if (!pointer) {
+        rl_fail(err, RL_ENOMEM, "out of memory: %s needs %.1f MB", what, (double)size_bytes / 1e6);
+    }
+    return pointer;
+}
+
+void *mem_grow(void *old, size_t old_bytes, size_t new_bytes) {
+    RL_ASSERT(new_bytes >= old_bytes);
+    void *pointer = mem_alloc(new_bytes);
+    if (old) memcpy(pointer, old, old_bytes);
+    mem_free(old);
+    return pointer;
+}
+
+char *mem_strdup(const char *text) {
+    size_t size_bytes = strlen(text) + 1;
+    return memcpy(mem_alloc(size_bytes), text, size_bytes);
+}
+
+void mem_free(void *pointer) {
+    free(pointer);
+}
+
+bool mem_size_checked(size_t count, size_t each_bytes, size_t *product) {
+    return !__builtin_mul_overflow(count, each_bytes, product);
+}
+
+size_t mem_size(size_t count, size_t each_bytes) {
+    size_t product;
+    RL_ASSERT(mem_size_checked(count, each_bytes, &product));
+    return product;
+}
+
+uint64_t mem_allocation_count(void) {
+    return atomic_load_explicit(&allocation_count, memory_order_relaxed);
+}
+
+void mem_fail_at(uint64_t n) {
+    atomic_store(&fail_countdown, n);
+}

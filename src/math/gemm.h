@@ -1,0 +1,16 @@
+// Matrix product over OpenBLAS, row-major. OpenBLAS itself runs one thread a caller; the partition over
+// the pool is ours and depends on the shape only.
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/pool.h"
+#include "base/real.h"
+
+// C (m, n) = alpha * op(A) (m, k) * op(B) (k, n) + beta * C; op transposes when trans is set;
+// ld* is the row length in memory of each matrix as stored.
+void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
+          const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc);
+
+// Name of the kernels that OpenBLAS chose for this CPU (for the run's machine facts).
+const char *gemm_library(void);

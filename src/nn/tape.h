@@ -1,0 +1,58 @@
+// Tensors and a reverse-mode tape over an arena. An operation computes at once and, when any input wants a
+// gradient, records how to go back. After the losses: tape_backward; then tape_reset drops everything.
+//   struct tensor *h = op_relu(tape, linear(tape, params, &layer, x));
+// Nothing here allocates outside the arena. Shapes that do not fit abort, naming the operation and both
+// shapes. Operations are in nn/ops.h, layers in nn/layers.h.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "base/real.h"
+#include "nn/params.h"
+
+#define TENSOR_MAX_DIMS 4
+
+struct tensor {
+    real *data;
+    real *grad; // NULL: no gradient flows here
+    int ndim, dim[TENSOR_MAX_DIMS];
+    size_t count;
+};
+
+struct tape; // owns its arena
+
+// arena_bytes bounds everything one update needs (activations and their gradients).
+struct tape *tape_create(size_t arena_bytes, struct pool *pool, struct rl_error *err);
+void tape_destroy(struct tape *tape);
+void tape_reset(struct tape *tape);
+struct arena *tape_arena(struct tape *tape); // for scratch that lives until the reset
+struct pool *tape_pool(struct tape *tape);
+
+// Recording is on after a reset; off = no gradients are kept (targets, acting).
+bool tape_set_recording(struct tape *tape, bool on); // returns the old setting
+
+// A view of the caller's data, which must live until the reset. No gradient.
+struct tensor *tape_input(struct tape *tape, const real *data, int ndim, const int *dim);
+struct tensor *tape_input_2d(struct tape *tape, const real *data, int rows, int columns);
+// The same with a gradient buffer, zeroed: for tests and for gradients with respect to inputs.
+struct tensor *tape_variable(struct tape *tape, const real *data, int ndim, const int *dim);
+// Uninitialised tensor of this shape; with_grad gives it a zeroed gradient.
+struct tensor *tape_new(struct tape *tape, int ndim, const int *dim, bool with_grad);
+// Weights: data and grad are the block's own, so backward adds into params->grad.
+struct tensor *tape_param(struct tape *tape, const struct params *params, int id);
+
+// For operations: backward is called in reverse order of recording with the context it was given
+// (taken from the tape's arena).
+typedef void (*tape_backward_fn)(struct tape *tape, void *context);
+void tape_record(struct tape *tape, tape_backward_fn backward, void *context);
+bool tape_is_recording(const struct tape *tape);
+
+// Adds scale * d loss / d everything into the gradients. Several losses: sum them, or call once for each
+// root before any reset with tape_seed and one tape_run_backward.
+void tape_backward(struct tape *tape, struct tensor *loss);
+void tape_seed(struct tensor *root, real scale); // root->grad += scale (all elements)
+void tape_run_backward(struct tape *tape);

@@ -1,0 +1,45 @@
+# Finds what rlrun stands on and gives each library a target dep::<name>. Required ones stop the
+# configuration with the package to install; optional ones leave an empty target and a line that says so.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(rlrun_dependency name package need what)
+    pkg_check_modules(${name} QUIET IMPORTED_TARGET ${package})
+    add_library(dep_${name} INTERFACE)
+    add_library(dep::${name} ALIAS dep_${name})
+    string(TOUPPER ${name} upper)
+    if(${name}_FOUND)
+        target_link_libraries(dep_${name} INTERFACE PkgConfig::${name})
+        target_compile_definitions(dep_${name} INTERFACE RLRUN_HAVE_${upper}=1)
+    elseif(need STREQUAL REQUIRED)
+        message(FATAL_ERROR "${package} is missing: ${what}. 'make build' installs it.")
+    else()
+        message(STATUS "${package} is missing: built without ${what}")
+    endif()
+endfunction()
+
+rlrun_dependency(openblas openblas REQUIRED "matrix products (libopenblas-dev)")
+rlrun_dependency(yaml yaml-0.1 REQUIRED "configuration files (libyaml-dev)")
+rlrun_dependency(jansson jansson REQUIRED "safetensors headers (libjansson-dev)")
+rlrun_dependency(xxhash libxxhash REQUIRED "checksums (libxxhash-dev)")
+rlrun_dependency(lz4 liblz4 REQUIRED "replay compression (liblz4-dev)")
+rlrun_dependency(png libpng REQUIRED "pictures (libpng-dev)")
+rlrun_dependency(protobuf_c libprotobuf-c REQUIRED "TensorBoard events (libprotobuf-c-dev)")
+rlrun_dependency(glfw glfw3 OPTIONAL "the window of 'rlrun view' (libglfw3-dev)")
+rlrun_dependency(libav "libavcodec;libavformat;libavutil;libswscale" OPTIONAL
+                 "video of 'rlrun record' (libavcodec-dev libavformat-dev libswscale-dev)")
+
+# MuJoCo: the pinned official wheel unpacked by tools/setup.sh, or the folder named by MUJOCO_DIR.
+if(NOT MUJOCO_DIR)
+    set(MUJOCO_DIR "${CMAKE_SOURCE_DIR}/build/deps/mujoco" CACHE PATH "" FORCE)
+endif()
+find_file(MUJOCO_LIBRARY libmujoco.so.3.17.0 PATHS ${MUJOCO_DIR} ${MUJOCO_DIR}/lib NO_DEFAULT_PATH)
+find_path(MUJOCO_INCLUDE mujoco/mujoco.h PATHS ${MUJOCO_DIR}/include NO_DEFAULT_PATH)
+if(NOT MUJOCO_LIBRARY OR NOT MUJOCO_INCLUDE)
+    message(FATAL_ERROR "MuJoCo 3.17.0 is missing under '${MUJOCO_DIR}'. 'make build' fetches it; "
+                        "or set MUJOCO_DIR to its folder.")
+endif()
+add_library(dep_mujoco INTERFACE)
+add_library(dep::mujoco ALIAS dep_mujoco)
+target_include_directories(dep_mujoco SYSTEM INTERFACE ${MUJOCO_INCLUDE})
+target_link_libraries(dep_mujoco INTERFACE ${MUJOCO_LIBRARY})
