@@ -49,7 +49,8 @@ static void options_round_trip(void **state) {
     (void)state;
     struct sample a, b;
     struct rl_error err = {0};
-    const char *yaml = "sample:\n  batch: 1e3\n  rate: 0.1\n  on: no\n  kind: sum\n  name: 'a \"b\" \\ c'\n";
+    const char *yaml =
+        "sample:\n  batch: 1e3\n  rate: 0.1\n  on: no\n  kind: sum\n  name: 'a \"b\" \\ c'\n";
     assert_int_equal(apply(yaml, &a, &err), RL_OK);
     assert_int_equal(a.batch, 1000);
     assert_true(a.rate == 0.1 && !a.on && a.kind == 1);
@@ -141,7 +142,8 @@ static void rng_streams(void **state) {
         square += x * x;
         assert_in_range(rng_below(&b, 7), 0, 6);
     }
-    assert_true(sum / 1e5 < 0.02 && sum / 1e5 > -0.02 && square / 1e5 > 0.97 && square / 1e5 < 1.03);
+    assert_true(sum / 1e5 < 0.02 && sum / 1e5 > -0.02 && square / 1e5 > 0.97 &&
+                square / 1e5 < 1.03);
 }
 
 static void nearest_names(void **state) {
@@ -157,9 +159,12 @@ static void nearest_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_round_trip), cmocka_unit_test(options_refuse),
-        cmocka_unit_test(atomic_write_survives_faults), cmocka_unit_test(pool_runs_every_task_once),
-        cmocka_unit_test(rng_streams), cmocka_unit_test(nearest_names),
+        cmocka_unit_test(options_round_trip),
+        cmocka_unit_test(options_refuse),
+        cmocka_unit_test(atomic_write_survives_faults),
+        cmocka_unit_test(pool_runs_every_task_once),
+        cmocka_unit_test(rng_streams),
+        cmocka_unit_test(nearest_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@ struct arena {
 RL_CHECKED enum rl_status arena_init(struct arena *arena, size_t size_bytes, struct rl_error *err);
 void arena_release(struct arena *arena); // NULL base is fine
 
-// 64-byte aligned, NOT zeroed; running out is a sizing bug and aborts, naming the size that was missing.
+// 64-byte aligned, NOT zeroed; running out is a sizing bug and aborts, naming the size that was
+// missing.
 void *arena_alloc(struct arena *arena, size_t size_bytes);
 
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_alloc(arena, (size_t)(count) * sizeof(type)))

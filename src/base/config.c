@@ -43,7 +43,8 @@ void config_add(struct config *config, const char *section, const char *key, con
 const char *config_get(const struct config *config, const char *section, const char *key) {
     for (size_t i = config->count; i-- > 0;) {
         const struct config_entry *entry = &config->entries[i];
-        if (!strcmp(entry->section, section) && text_same_name(entry->key, key)) return entry->value;
+        if (!strcmp(entry->section, section) && text_same_name(entry->key, key))
+            return entry->value;
     }
     return NULL;
 }
@@ -80,7 +81,8 @@ static enum rl_status next_event(struct walker *walker) {
 
 static enum rl_status walk_scalar(struct walker *walker, int item) {
     const char *value = (const char *)walker->event.data.scalar.value;
-    if (strlen(value) != walker->event.data.scalar.length) return walk_fail(walker, "NUL in a value");
+    if (strlen(value) != walker->event.data.scalar.length)
+        return walk_fail(walker, "NUL in a value");
     struct config_visit visit = {walker->section, walker->key, value, walker->origin, item};
     return walker->visit(&visit, walker->context, walker->err);
 }
@@ -92,7 +94,8 @@ static enum rl_status walk_list(struct walker *walker) {
         if (walker->event.type == YAML_SEQUENCE_END_EVENT) {
             return item ? RL_OK : walk_fail(walker, "empty list");
         }
-        if (walker->event.type != YAML_SCALAR_EVENT) return walk_fail(walker, "a list of plain values is expected");
+        if (walker->event.type != YAML_SCALAR_EVENT)
+            return walk_fail(walker, "a list of plain values is expected");
         if ((status = walk_scalar(walker, item)) != RL_OK) return status;
     }
 }
@@ -104,7 +107,8 @@ static enum rl_status walk_value(struct walker *walker, int depth) {
     case YAML_SCALAR_EVENT: return walk_scalar(walker, -1);
     case YAML_SEQUENCE_START_EVENT: return walk_list(walker);
     case YAML_MAPPING_START_EVENT:
-        if (depth > 0) return walk_fail(walker, "only two levels (section: key: value) are allowed");
+        if (depth > 0)
+            return walk_fail(walker, "only two levels (section: key: value) are allowed");
         strcpy(walker->section, walker->key);
         return walk_mapping(walker, depth + 1);
     default: return walk_fail(walker, "a value, a list or a section is expected (no anchors)");
@@ -117,7 +121,8 @@ static enum rl_status walk_mapping(struct walker *walker, int depth) {
         enum rl_status status = next_event(walker);
         if (status != RL_OK) return status;
         if (walker->event.type == YAML_MAPPING_END_EVENT) break;
-        if (walker->event.type != YAML_SCALAR_EVENT) return walk_fail(walker, "a key must be plain text");
+        if (walker->event.type != YAML_SCALAR_EVENT)
+            return walk_fail(walker, "a key must be plain text");
         const char *key = (const char *)walker->event.data.scalar.value;
         if (strlen(key) >= sizeof walker->key || !*key) return walk_fail(walker, "bad key");
         strcpy(walker->key, key);
@@ -140,7 +145,8 @@ static enum rl_status walk_document(struct walker *walker) {
     if (status != RL_OK) return status;
     bool empty = walker->event.type == YAML_SCALAR_EVENT && !walker->event.data.scalar.length;
     if (empty) return RL_OK;
-    if (walker->event.type != YAML_MAPPING_START_EVENT) return walk_fail(walker, "a mapping is expected");
+    if (walker->event.type != YAML_MAPPING_START_EVENT)
+        return walk_fail(walker, "a mapping is expected");
     return walk_mapping(walker, 0);
 }
 
@@ -170,8 +176,8 @@ static enum rl_status add_visit(const struct config_visit *visit, void *context,
                                 struct rl_error *err) {
     struct adder *adder = context;
     if (visit->item >= 0) {
-        return rl_fail(err, RL_EUSAGE, "%s: '%s' is a list; lists are for rlrun sweep", visit->origin,
-                       visit->key);
+        return rl_fail(err, RL_EUSAGE, "%s: '%s' is a list; lists are for rlrun sweep",
+                       visit->origin, visit->key);
     }
     if (!visit->section[0] && !strcmp(visit->key, "base") && adder->path) {
         char folder[4096], base[8200];
@@ -187,7 +193,8 @@ static enum rl_status add_visit(const struct config_visit *visit, void *context,
 static enum rl_status add_file(struct config *config, const char *path, int depth,
                                struct rl_error *err) {
     if (depth > BASE_DEPTH_LIMIT) {
-        return rl_fail(err, RL_EUSAGE, "%s: 'base' goes deeper than %d files", path, BASE_DEPTH_LIMIT);
+        return rl_fail(err, RL_EUSAGE, "%s: 'base' goes deeper than %d files", path,
+                       BASE_DEPTH_LIMIT);
     }
     struct bytes bytes;
     enum rl_status status = file_read(path, FILE_LIMIT_BYTES, &bytes, err);
@@ -256,7 +263,8 @@ static enum rl_status check_entry(const struct config_entry *entry,
         if (count < 256) names[count++] = tables[i]->section;
         if (strcmp(tables[i]->section, entry->section)) continue;
         if (entry->from_command_line) {
-            return rl_fail(err, RL_EUSAGE, "%s: this run does not use '%s'", entry->origin, entry->section);
+            return rl_fail(err, RL_EUSAGE, "%s: this run does not use '%s'", entry->origin,
+                           entry->section);
         }
         const struct opt_spec *spec = opt_find(tables[i], entry->key);
         if (!spec) return unknown_key(tables[i], entry, err);
@@ -267,7 +275,8 @@ static enum rl_status check_entry(const struct config_entry *entry,
     }
     char suggestion[128];
     text_suggestion(suggestion, sizeof suggestion, entry->section, names, count);
-    return rl_fail(err, RL_EUSAGE, "%s: unknown section '%s'%s", entry->origin, entry->section, suggestion);
+    return rl_fail(err, RL_EUSAGE, "%s: unknown section '%s'%s", entry->origin, entry->section,
+                   suggestion);
 }
 
 enum rl_status config_check_used(const struct config *config, const struct opt_table *const *tables,

@@ -1,6 +1,6 @@
-// Errors. Trouble from outside (config, file, model, disk, numbers) is a status and a message in the
-// caller's struct rl_error, the last parameter; a broken contract is a bug and aborts (RL_ASSERT).
-// Nothing below src/cli prints or exits.
+// Errors. Trouble from outside (config, file, model, disk, numbers) is a status and a message in
+// the caller's struct rl_error, the last parameter; a broken contract is a bug and aborts
+// (RL_ASSERT). Nothing below src/cli prints or exits.
 #pragma once
 
 #include <stdarg.h>
@@ -8,15 +8,15 @@
 
 #define RL_STATUS_LIST(X)                                                                          \
     X(RL_OK, 0, "ok")                                                                              \
-    X(RL_EUSAGE, -1, "wrong usage")        /* command line or config: exit status 2 */             \
+    X(RL_EUSAGE, -1, "wrong usage") /* command line or config: exit status 2 */                    \
     X(RL_ENOTFOUND, -2, "not found")                                                               \
-    X(RL_EIO, -3, "input/output")          /* file system said no */                               \
-    X(RL_EFORMAT, -4, "bad format")        /* file is torn, hostile or of another version */       \
+    X(RL_EIO, -3, "input/output")   /* file system said no */                                      \
+    X(RL_EFORMAT, -4, "bad format") /* file is torn, hostile or of another version */              \
     X(RL_ENOMEM, -5, "out of memory")                                                              \
-    X(RL_EMODEL, -6, "bad model")          /* MuJoCo refused the model or its state exploded */    \
-    X(RL_ENUMERIC, -7, "not finite")       /* NaN or Inf where a number was expected */            \
-    X(RL_EINTERRUPT, -8, "interrupted")    /* stopped by a signal after saving: exit status 130 */ \
-    X(RL_EUNAVAILABLE, -9, "unavailable")  /* built without it, or no display */
+    X(RL_EMODEL, -6, "bad model")         /* MuJoCo refused the model or its state exploded */     \
+    X(RL_ENUMERIC, -7, "not finite")      /* NaN or Inf where a number was expected */             \
+    X(RL_EINTERRUPT, -8, "interrupted")   /* stopped by a signal after saving: exit status 130 */  \
+    X(RL_EUNAVAILABLE, -9, "unavailable") /* built without it, or no display */
 
 enum rl_status {
 #define RL_STATUS_ENUM(name, value, text) name = value,

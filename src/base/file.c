@@ -23,7 +23,8 @@ void file_fail_at(uint64_t n, int error_number) {
 }
 
 static bool fault(void) {
-    if (atomic_load(&fail_countdown) == 0 || atomic_fetch_sub(&fail_countdown, 1) != 1) return false;
+    if (atomic_load(&fail_countdown) == 0 || atomic_fetch_sub(&fail_countdown, 1) != 1)
+        return false;
     errno = atomic_load(&fail_errno);
     return true;
 }
@@ -67,7 +68,8 @@ enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out
     return status;
 }
 
-enum rl_status file_writer_open(struct file_writer *writer, const char *path, struct rl_error *err) {
+enum rl_status file_writer_open(struct file_writer *writer, const char *path,
+                                struct rl_error *err) {
     *writer = (struct file_writer){.fd = -1};
     if (strlen(path) >= sizeof writer->path) {
         return writer->status = rl_fail(err, RL_EIO, "path too long: %.60s...", path);
@@ -163,7 +165,8 @@ enum rl_status file_make_dirs(const char *path, struct rl_error *err) {
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0755) != 0 && errno != EEXIST) return fail_errno_path(err, "make folder", part);
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return fail_errno_path(err, "make folder", part);
     }
     if (!file_is_dir(path)) return rl_fail(err, RL_EIO, "%s is not a folder", path);
     return RL_OK;

@@ -1,5 +1,5 @@
-// Files: whole reads with a limit, atomic writes (temporary name, fsync, rename, fsync of the folder),
-// folders. Every failure names the path and what the system said.
+// Files: whole reads with a limit, atomic writes (temporary name, fsync, rename, fsync of the
+// folder), folders. Every failure names the path and what the system said.
 #pragma once
 
 #include <stdbool.h>
@@ -48,5 +48,6 @@ void file_join(char *out, size_t size, const char *dir, const char *name);
 // (../share/rlrun), or the source tree that the program was built in.
 const char *file_data_dir(void);
 
-// Test hook for fault injection: the n-th write, fsync or rename from now fails with errno (0 = never).
+// Test hook for fault injection: the n-th write, fsync or rename from now fails with errno (0 =
+// never).
 void file_fail_at(uint64_t n, int error_number);

@@ -1,5 +1,6 @@
-// Allocation: zero-filled, 64-byte aligned, counted. Small objects abort when memory is out; large ones
-// (replay, arenas) are asked for with mem_try_alloc and fail with the size. Free everything by mem_free.
+// Allocation: zero-filled, 64-byte aligned, counted. Small objects abort when memory is out; large
+// ones (replay, arenas) are asked for with mem_try_alloc and fail with the size. Free everything by
+// mem_free.
 #pragma once
 
 #include <stddef.h>
@@ -7,9 +8,9 @@
 
 #include "base/err.h"
 
-void *mem_alloc(size_t size_bytes);                                         // never NULL
+void *mem_alloc(size_t size_bytes);                                             // never NULL
 void *mem_try_alloc(size_t size_bytes, const char *what, struct rl_error *err); // NULL + err
-void *mem_grow(void *old, size_t old_bytes, size_t new_bytes);              // new part zeroed
+void *mem_grow(void *old, size_t old_bytes, size_t new_bytes);                  // new part zeroed
 char *mem_strdup(const char *text);
 void mem_free(void *pointer); // NULL is fine
 

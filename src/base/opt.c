@@ -46,7 +46,8 @@ static bool parse_int(const char *text, int64_t *value) {
 }
 
 static bool parse_bool(const char *text, bool *value) {
-    static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no", "off", "0"};
+    static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no",
+                                                                                "off", "0"};
     for (int i = 0; i < 4; i++) {
         if (!strcmp(text, yes[i])) return *value = true;
         if (!strcmp(text, no[i])) return *value = false, true;
@@ -80,7 +81,8 @@ enum rl_status opt_set(const struct opt_table *table, const struct opt_spec *spe
     switch (spec->type) {
     case OPT_INT: {
         int64_t value;
-        bool ok = parse_int(text, &value) && (double)value >= spec->min && (double)value <= spec->max;
+        bool ok =
+            parse_int(text, &value) && (double)value >= spec->min && (double)value <= spec->max;
         if (!ok) return refuse(table, spec, text, origin, allowed, err);
         *(int64_t *)field = value;
         return RL_OK;
@@ -143,7 +145,8 @@ static void dump_quoted(const char *value, struct text *out) {
 
 void opt_dump_yaml(const struct opt_table *table, const void *values, struct text *out) {
     const char *indent = table->section[0] ? "  " : "";
-    if (table->section[0]) text_add(out, "%s:%s\n", table->section, table->specs->name ? "" : " {}");
+    if (table->section[0])
+        text_add(out, "%s:%s\n", table->section, table->specs->name ? "" : " {}");
     for (const struct opt_spec *spec = table->specs; spec->name; spec++) {
         text_add(out, "%s%s: ", indent, spec->name);
         if (spec->type == OPT_STRING) {
@@ -172,7 +175,8 @@ static void dump_allowed(const struct opt_spec *spec, struct text *out) {
 void opt_dump_help(const struct opt_table *table, struct text *out) {
     for (const struct opt_spec *spec = table->specs; spec->name; spec++) {
         char flag[96];
-        snprintf(flag, sizeof flag, "--%s%s%s", table->section, table->section[0] ? "." : "", spec->name);
+        snprintf(flag, sizeof flag, "--%s%s%s", table->section, table->section[0] ? "." : "",
+                 spec->name);
         if (!table->section[0]) {
             for (char *c = flag + 2; *c; c++) *c = *c == '_' ? '-' : *c;
         }
@@ -184,8 +188,8 @@ void opt_dump_help(const struct opt_table *table, struct text *out) {
 
 void opt_dump_markdown(const struct opt_table *table, struct text *out) {
     for (const struct opt_spec *spec = table->specs; spec->name; spec++) {
-        text_add(out, "| `--%s%s%s` | %s | ", table->section, table->section[0] ? "." : "", spec->name,
-                 spec->def[0] ? spec->def : "none");
+        text_add(out, "| `--%s%s%s` | %s | ", table->section, table->section[0] ? "." : "",
+                 spec->name, spec->def[0] ? spec->def : "none");
         dump_allowed(spec, out);
         text_add(out, " | %s |\n", spec->help);
     }

@@ -1,6 +1,6 @@
-// Option tables. Each owner of options (trainer, agent, SSL method, ...) keeps one table beside its struct:
-// name, type, default, range, help. Parsing, --help, the dump of a run's configuration and docs/options.md
-// all come from the tables.
+// Option tables. Each owner of options (trainer, agent, SSL method, ...) keeps one table beside its
+// struct: name, type, default, range, help. Parsing, --help, the dump of a run's configuration and
+// docs/options.md all come from the tables.
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +35,8 @@ struct opt_table {
     const struct opt_spec *specs;
 };
 
-// Rows of a table: OPT_ROW_INT(struct ddpg_options, batch, "256", 1, 65536, "transitions an update").
+// Rows of a table: OPT_ROW_INT(struct ddpg_options, batch, "256", 1, 65536, "transitions an
+// update").
 #define OPT_ROW_INT(type, field, def, min, max, help)                                              \
     { #field, OPT_INT, offsetof(type, field), def, min, max, NULL, help }
 #define OPT_ROW_REAL(type, field, def, min, max, help)                                             \
@@ -46,7 +47,8 @@ struct opt_table {
     { #field, OPT_STRING, offsetof(type, field), def, 0, 0, NULL, help }
 #define OPT_ROW_CHOICE(type, field, def, choices, help)                                            \
     { #field, OPT_CHOICE, offsetof(type, field), def, 0, 0, choices, help }
-#define OPT_END { 0 }
+#define OPT_END                                                                                    \
+    { 0 }
 
 const struct opt_spec *opt_find(const struct opt_table *table, const char *name);
 

@@ -1,6 +1,6 @@
-// Fixed threads with a static partition: task i of n always covers the same work, whichever thread runs
-// it, so results do not depend on the number of threads. Write tasks so that n depends on the problem
-// only (pool_split), never on the thread count.
+// Fixed threads with a static partition: task i of n always covers the same work, whichever thread
+// runs it, so results do not depend on the number of threads. Write tasks so that n depends on the
+// problem only (pool_split), never on the thread count.
 #pragma once
 
 #include "base/err.h"

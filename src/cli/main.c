@@ -1,4 +1,5 @@
-// The program: finds the command, runs it, prints the one error line and turns a status into an exit code.
+// The program: finds the command, runs it, prints the one error line and turns a status into an
+// exit code.
 #include <stdio.h>
 
 int main(int argc, char **argv) {

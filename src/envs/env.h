@@ -1,6 +1,6 @@
-// An environment: a task with its physics, and the pixels of it. A *frame* is one control step of the task;
-// a *step* is one agent decision, action_repeat frames long. Actions are in [-1, 1] per dimension and are
-// scaled to the task's own range inside.
+// An environment: a task with its physics, and the pixels of it. A *frame* is one control step of
+// the task; a *step* is one agent decision, action_repeat frames long. Actions are in [-1, 1] per
+// dimension and are scaled to the task's own range inside.
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -21,11 +21,11 @@ struct env_options {
 extern const struct opt_table env_opts; // section "env"
 
 struct env_spec {
-    char name[64];              // "cheetah-run"
+    char name[64]; // "cheetah-run"
     int obs_dim, action_dim;
-    int frame_dim[3];           // H, W, C of one frame; 0 without pixels
+    int frame_dim[3]; // H, W, C of one frame; 0 without pixels
     int action_repeat;
-    int episode_frames;         // time limit in control steps
+    int episode_frames; // time limit in control steps
     double control_timestep_s;
     double reward_max_per_frame; // 1 for the suite; 0 = unknown
 };
@@ -37,21 +37,22 @@ struct time_step {
     double reward;        // sum over the step's frames
     double discount;      // 0 only when the task itself ended; a time limit keeps 1
     bool first, last;
-    int frames;           // frames this step took (fewer when the episode ended inside it)
+    int frames; // frames this step took (fewer when the episode ended inside it)
 };
 
 struct env; // opaque
 
 // name: DOMAIN-TASK, DOMAIN/TASK, DOMAIN_TASK, DOMAIN (its first task), or a path to an MJCF file.
-// An unknown name is RL_EUSAGE with the nearest one. seed starts the environment's own random stream.
+// An unknown name is RL_EUSAGE with the nearest one. seed starts the environment's own random
+// stream.
 struct env *env_create(const char *name, const struct env_options *options, uint64_t seed,
                        struct rl_error *err);
 void env_destroy(struct env *env);
 const struct env_spec *env_spec(const struct env *env);
 
 RL_CHECKED enum rl_status env_reset(struct env *env, struct time_step *step, struct rl_error *err);
-// After a step with last set, the next call must be env_reset. Physics that explodes ends the episode
-// (discount 0, reward 0 for that frame) and counts in env_unstable_count.
+// After a step with last set, the next call must be env_reset. Physics that explodes ends the
+// episode (discount 0, reward 0 for that frame) and counts in env_unstable_count.
 RL_CHECKED enum rl_status env_step(struct env *env, const double *action, struct time_step *step,
                                    struct rl_error *err);
 int64_t env_unstable_count(const struct env *env);
@@ -60,7 +61,8 @@ int64_t env_unstable_count(const struct env *env);
 // checkpoints: the size is fixed for an environment. Loading checks size and version.
 size_t env_state_bytes(const struct env *env);
 void env_state_save(const struct env *env, void *out);
-RL_CHECKED enum rl_status env_state_load(struct env *env, const void *in, size_t size, struct rl_error *err);
+RL_CHECKED enum rl_status env_state_load(struct env *env, const void *in, size_t size,
+                                         struct rl_error *err);
 // Draws the current state again (after a load): the frame of time_step, borrowed.
 RL_CHECKED enum rl_status env_draw(struct env *env, const uint8_t **frame, struct rl_error *err);
 

@@ -28,8 +28,8 @@ void conv_forward(struct pool *pool, const struct conv_shape *shape, const real 
                   const real *bias, bool relu, real *y, void *workspace);
 
 // The same on u8 input read as x * scale + shift (padding is 0 after scaling).
-void conv_forward_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x, real scale,
-                     real shift, const real *w, const real *bias, bool relu, real *y,
+void conv_forward_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,
+                     real scale, real shift, const real *w, const real *bias, bool relu, real *y,
                      void *workspace);
 
 // gx = d loss / d x (overwritten).

@@ -1,5 +1,5 @@
-// Matrix product over OpenBLAS, row-major. OpenBLAS itself runs one thread a caller; the partition over
-// the pool is ours and depends on the shape only.
+// Matrix product over OpenBLAS, row-major. OpenBLAS itself runs one thread a caller; the partition
+// over the pool is ours and depends on the shape only.
 #pragma once
 
 #include <stdbool.h>

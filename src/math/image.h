@@ -1,4 +1,5 @@
-// Augmentation on u8 images (H, W, C), into a caller's buffer of the same size unless said otherwise.
+// Augmentation on u8 images (H, W, C), into a caller's buffer of the same size unless said
+// otherwise.
 #pragma once
 
 #include <stdint.h>

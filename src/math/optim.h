@@ -1,4 +1,5 @@
-// Optimizer steps, each one pass over one block of weights. Formulas as PyTorch's (golden: nets/optim).
+// Optimizer steps, each one pass over one block of weights. Formulas as PyTorch's (golden:
+// nets/optim).
 #pragma once
 
 #include <stddef.h>
@@ -14,8 +15,8 @@ struct adam_hyper {
 };
 
 // step counts from 1. m, v start at 0.
-void optim_adam(struct pool *pool, const struct adam_hyper *hyper, int64_t step, size_t count, real *w,
-                const real *g, real *m, real *v);
+void optim_adam(struct pool *pool, const struct adam_hyper *hyper, int64_t step, size_t count,
+                real *w, const real *g, real *m, real *v);
 
 // v = momentum * v + (g + l2 w); w -= lr v (torch.optim.SGD, first step v = g).
 void optim_sgd(struct pool *pool, double lr, double momentum, double l2, size_t count, real *w,
@@ -24,5 +25,6 @@ void optim_sgd(struct pool *pool, double lr, double momentum, double l2, size_t 
 // target += (1 - decay) * (w - target), written as decay * target + (1 - decay) * w.
 void optim_ema(struct pool *pool, double decay, size_t count, const real *w, real *target);
 
-double optim_square_sum(size_t count, const real *g); // in double; for clipping and for the NaN check
+double optim_square_sum(size_t count,
+                        const real *g); // in double; for clipping and for the NaN check
 void optim_scale(struct pool *pool, double factor, size_t count, real *g);

@@ -1,6 +1,6 @@
-// Layers: a struct of parameter ids, registered once (*_add), applied to any block of the same layout, so
-// that online and target networks share one definition. Names become "prefix.weight", "prefix.bias", as in
-// PyTorch's state dicts.
+// Layers: a struct of parameter ids, registered once (*_add), applied to any block of the same
+// layout, so that online and target networks share one definition. Names become "prefix.weight",
+// "prefix.bias", as in PyTorch's state dicts.
 #pragma once
 
 #include "nn/ops.h"
@@ -25,9 +25,9 @@ struct tensor *conv(struct tape *tape, const struct params *params, const struct
 struct tensor *conv_u8(struct tape *tape, const struct params *params, const struct conv *layer,
                        const uint8_t *x, const int *dim, double scale, double shift, bool relu);
 
-struct norm { // layer, group or batch norm
-    int weight, bias;               // -1: no affine part
-    int running_mean, running_var;  // batch norm only, else -1
+struct norm {                      // layer, group or batch norm
+    int weight, bias;              // -1: no affine part
+    int running_mean, running_var; // batch norm only, else -1
     int size, groups;
 };
 struct norm layer_norm_add(struct params *params, const char *prefix, int size);
@@ -41,14 +41,21 @@ struct tensor *batch_norm(struct tape *tape, const struct params *params, const 
                           struct tensor *x, bool train);
 
 // Linear layers with an activation between, none after the last.
-enum activation { ACTIVATION_RELU, ACTIVATION_ELU, ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_TANH };
+enum activation {
+    ACTIVATION_RELU,
+    ACTIVATION_ELU,
+    ACTIVATION_SILU,
+    ACTIVATION_GELU,
+    ACTIVATION_TANH
+};
 #define MLP_MAX_LAYERS 6
 struct mlp {
     struct linear layers[MLP_MAX_LAYERS];
     int n_layers;
     enum activation activation;
 };
-// sizes: in, hidden..., out (n_sizes of them). Names: prefix.0, prefix.2, ... as torch.nn.Sequential.
+// sizes: in, hidden..., out (n_sizes of them). Names: prefix.0, prefix.2, ... as
+// torch.nn.Sequential.
 struct mlp mlp_add(struct params *params, const char *prefix, int n_sizes, const int *sizes,
                    enum activation activation, struct init init);
 struct tensor *mlp(struct tape *tape, const struct params *params, const struct mlp *net,

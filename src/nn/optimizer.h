@@ -1,5 +1,5 @@
-// An optimizer over one block of parameters, with clipping and a finite check. Its state is saved by
-// optimizer_visit (nn/state.h).
+// An optimizer over one block of parameters, with clipping and a finite check. Its state is saved
+// by optimizer_visit (nn/state.h).
 #pragma once
 
 #include "math/optim.h"
@@ -12,8 +12,8 @@ struct optimizer_hyper {
     enum optimizer_kind kind;
     double lr, beta1, beta2, eps; // adam
     double momentum, trust;       // sgd, lars
-    double decay;                 // weight decay of the kind's own sort; skips no_decay items for LARS/AdamW
-    double clip_norm;             // global norm, 0 = off
+    double decay;     // weight decay of the kind's own sort; skips no_decay items for LARS/AdamW
+    double clip_norm; // global norm, 0 = off
 };
 
 struct optimizer {
@@ -25,16 +25,20 @@ struct optimizer {
 
 struct optimizer_hyper optimizer_adam(double lr); // torch's defaults
 
-void optimizer_init(struct optimizer *optimizer, struct params *params, struct optimizer_hyper hyper);
+void optimizer_init(struct optimizer *optimizer, struct params *params,
+                    struct optimizer_hyper hyper);
 void optimizer_release(struct optimizer *optimizer);
 
-// Checks that the gradient is finite (else RL_ENUMERIC naming the tensor; weights untouched), clips, steps
-// with lr * lr_scale, zeroes the gradient. *grad_norm (may be NULL) receives the norm before clipping.
+// Checks that the gradient is finite (else RL_ENUMERIC naming the tensor; weights untouched),
+// clips, steps with lr * lr_scale, zeroes the gradient. *grad_norm (may be NULL) receives the norm
+// before clipping.
 RL_CHECKED enum rl_status optimizer_step(struct optimizer *optimizer, struct pool *pool,
                                          double lr_scale, double *grad_norm, struct rl_error *err);
-void optimizer_visit(struct optimizer *optimizer, const char *prefix, struct state_visitor *visitor);
+void optimizer_visit(struct optimizer *optimizer, const char *prefix,
+                     struct state_visitor *visitor);
 
 // Schedules in steps (golden: nets/optim/schedule_*).
 double schedule_linear(double from, double to, int64_t duration, int64_t step);
 double schedule_cosine(double from, double to, int64_t duration, int64_t step);
-double schedule_warmup_cosine(double peak, double final, int64_t warmup, int64_t duration, int64_t step);
+double schedule_warmup_cosine(double peak, double final, int64_t warmup, int64_t duration,
+                              int64_t step);

@@ -1,6 +1,6 @@
-// Named weights in one block, so that an optimizer step, a copy, an average or a checkpoint is one pass.
-// First every layer registers its shapes (params_add), then params_finish takes memory and draws the
-// initial values. A target network is another block of the same layout (params_clone).
+// Named weights in one block, so that an optimizer step, a copy, an average or a checkpoint is one
+// pass. First every layer registers its shapes (params_add), then params_finish takes memory and
+// draws the initial values. A target network is another block of the same layout (params_clone).
 #pragma once
 
 #include <stddef.h>
@@ -12,13 +12,14 @@
 enum init_kind {
     INIT_ZERO,
     INIT_ONE,
-    INIT_UNIFORM,       // U(-arg, arg)
-    INIT_NORMAL,        // N(0, arg^2)
-    INIT_TRUNC_NORMAL,  // N(0, arg^2) cut at two standard deviations
-    INIT_ORTHOGONAL,    // gain arg, as torch.nn.init.orthogonal_ (QR of a normal matrix)
-    INIT_FAN_IN,        // U(+-1/sqrt(fan_in)): torch's default for linear and conv (He uniform, a = sqrt 5)
-    INIT_HE_NORMAL,     // N(0, 2 / fan_in)
-    INIT_XAVIER,        // U(+-sqrt(6 / (fan_in + fan_out)))
+    INIT_UNIFORM,      // U(-arg, arg)
+    INIT_NORMAL,       // N(0, arg^2)
+    INIT_TRUNC_NORMAL, // N(0, arg^2) cut at two standard deviations
+    INIT_ORTHOGONAL,   // gain arg, as torch.nn.init.orthogonal_ (QR of a normal matrix)
+    INIT_FAN_IN, // U(+-1/sqrt(fan_in)): torch's default for linear and conv (He uniform, a = sqrt
+                 // 5)
+    INIT_HE_NORMAL, // N(0, 2 / fan_in)
+    INIT_XAVIER,    // U(+-sqrt(6 / (fan_in + fan_out)))
 };
 
 struct init {
@@ -46,7 +47,8 @@ struct params {
     real *grad; // NULL for blocks that are never trained (targets, snapshots)
 };
 
-// fan_in and fan_out matter for the initializer only. Returns the item's id. Aborts on a name used twice.
+// fan_in and fan_out matter for the initializer only. Returns the item's id. Aborts on a name used
+// twice.
 int params_add(struct params *params, const char *name, int ndim, const int *dim, struct init init,
                int fan_in, int fan_out);
 int params_add_buffer(struct params *params, const char *name, int count, double value);

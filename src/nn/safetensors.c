@@ -44,20 +44,24 @@ static bool parse_shape(const json_t *shape, struct st_tensor *tensor) {
 }
 
 static enum rl_status parse_tensor(const char *name, const json_t *entry, const unsigned char *data,
-                                   size_t data_size, struct st_tensor *tensor, const char *file_name,
-                                   struct rl_error *err) {
+                                   size_t data_size, struct st_tensor *tensor,
+                                   const char *file_name, struct rl_error *err) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     bool known = parse_dtype(json_string_value(json_object_get(entry, "dtype")), &tensor->dtype) &&
                  parse_shape(json_object_get(entry, "shape"), tensor);
     bool inside = known && json_is_integer(begin) && json_is_integer(end) &&
-                  json_integer_value(begin) >= 0 && json_integer_value(begin) <= json_integer_value(end) &&
+                  json_integer_value(begin) >= 0 &&
+                  json_integer_value(begin) <= json_integer_value(end) &&
                   (uint64_t)json_integer_value(end) <= data_size;
-    if (!inside) return rl_fail(err, RL_EFORMAT, "%s: tensor '%.100s' has a bad entry", file_name, name);
+    if (!inside)
+        return rl_fail(err, RL_EFORMAT, "%s: tensor '%.100s' has a bad entry", file_name, name);
     size_t size;
     bool fits = mem_size_checked((size_t)tensor->count, st_dtype_bytes(tensor->dtype), &size) &&
                 size == (size_t)(json_integer_value(end) - json_integer_value(begin));
-    if (!fits) return rl_fail(err, RL_EFORMAT, "%s: tensor '%.100s': shape and size differ", file_name, name);
+    if (!fits)
+        return rl_fail(err, RL_EFORMAT, "%s: tensor '%.100s': shape and size differ", file_name,
+                       name);
     tensor->name = mem_strdup(name);
     tensor->data = data + json_integer_value(begin);
     return RL_OK;
@@ -73,8 +77,9 @@ static void parse_meta(const json_t *meta, struct st_file *file) {
     }
 }
 
-static enum rl_status parse_header(const json_t *header, const unsigned char *data, size_t data_size,
-                                   const char *name, struct st_file *file, struct rl_error *err) {
+static enum rl_status parse_header(const json_t *header, const unsigned char *data,
+                                   size_t data_size, const char *name, struct st_file *file,
+                                   struct rl_error *err) {
     file->tensors = MEM_ARRAY(struct st_tensor, json_object_size(header) + 1);
     const char *key;
     json_t *entry;
@@ -103,7 +108,8 @@ enum rl_status st_parse(unsigned char *bytes, size_t size, const char *name, str
         status = rl_fail(err, RL_EFORMAT, "%s: not a safetensors file, or cut short", name);
     } else {
         json_error_t problem;
-        json_t *header = json_loadb((const char *)bytes + 8, header_size, JSON_REJECT_DUPLICATES, &problem);
+        json_t *header =
+            json_loadb((const char *)bytes + 8, header_size, JSON_REJECT_DUPLICATES, &problem);
         if (!json_is_object(header)) {
             status = rl_fail(err, RL_EFORMAT, "%s: bad safetensors header: %.100s", name,
                              header ? "not an object" : problem.text);
@@ -194,11 +200,12 @@ static json_t *header_json(const struct st_tensor *tensors, int n_tensors, const
     for (int i = 0; i < n_tensors; i++) {
         size_t size = mem_size((size_t)tensors[i].count, st_dtype_bytes(tensors[i].dtype));
         json_t *shape = json_array();
-        for (int d = 0; d < tensors[i].ndim; d++) json_array_append_new(shape, json_integer(tensors[i].dim[d]));
+        for (int d = 0; d < tensors[i].ndim; d++)
+            json_array_append_new(shape, json_integer(tensors[i].dim[d]));
         json_object_set_new(header, tensors[i].name,
-                            json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtypes[tensors[i].dtype].name,
-                                      "shape", shape, "data_offsets", (json_int_t)at,
-                                      (json_int_t)(at + size)));
+                            json_pack("{s:s, s:o, s:[I, I]}", "dtype",
+                                      dtypes[tensors[i].dtype].name, "shape", shape, "data_offsets",
+                                      (json_int_t)at, (json_int_t)(at + size)));
         at += size;
     }
     return header;

@@ -1,5 +1,5 @@
-// The safetensors file layout (8 bytes header size, JSON header, raw data), in and out. Files may be
-// hostile: sizes, offsets and shapes are checked before anything is taken from them.
+// The safetensors file layout (8 bytes header size, JSON header, raw data), in and out. Files may
+// be hostile: sizes, offsets and shapes are checked before anything is taken from them.
 #pragma once
 
 #include <stddef.h>

@@ -1,8 +1,9 @@
-// Tensors and a reverse-mode tape over an arena. An operation computes at once and, when any input wants a
-// gradient, records how to go back. After the losses: tape_backward; then tape_reset drops everything.
+// Tensors and a reverse-mode tape over an arena. An operation computes at once and, when any input
+// wants a gradient, records how to go back. After the losses: tape_backward; then tape_reset drops
+// everything.
 //   struct tensor *h = op_relu(tape, linear(tape, params, &layer, x));
-// Nothing here allocates outside the arena. Shapes that do not fit abort, naming the operation and both
-// shapes. Operations are in nn/ops.h, layers in nn/layers.h.
+// Nothing here allocates outside the arena. Shapes that do not fit abort, naming the operation and
+// both shapes. Operations are in nn/ops.h, layers in nn/layers.h.
 #pragma once
 
 #include <stdbool.h>
@@ -51,8 +52,8 @@ typedef void (*tape_backward_fn)(struct tape *tape, void *context);
 void tape_record(struct tape *tape, tape_backward_fn backward, void *context);
 bool tape_is_recording(const struct tape *tape);
 
-// Adds scale * d loss / d everything into the gradients. Several losses: sum them, or call once for each
-// root before any reset with tape_seed and one tape_run_backward.
+// Adds scale * d loss / d everything into the gradients. Several losses: sum them, or call once for
+// each root before any reset with tape_seed and one tape_run_backward.
 void tape_backward(struct tape *tape, struct tensor *loss);
 void tape_seed(struct tensor *root, real scale); // root->grad += scale (all elements)
 void tape_run_backward(struct tape *tape);

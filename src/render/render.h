@@ -1,5 +1,6 @@
-// Pixels of a MuJoCo scene. The software renderer (the default) needs no GPU, display or OpenGL and gives
-// the same bytes on every machine; the OpenGL ones are MuJoCo's own, loaded at run time, for comparison.
+// Pixels of a MuJoCo scene. The software renderer (the default) needs no GPU, display or OpenGL and
+// gives the same bytes on every machine; the OpenGL ones are MuJoCo's own, loaded at run time, for
+// comparison.
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -29,13 +30,13 @@ struct renderer *renderer_create(enum render_backend backend, const mjModel *mod
                                  struct render_size size, struct rl_error *err);
 void renderer_destroy(struct renderer *renderer);
 
-// Draws what mjv_updateScene put into scene, seen by scene->camera. No allocation. A scene that cannot be
-// drawn (poses not finite) is an RL_EMODEL error.
+// Draws what mjv_updateScene put into scene, seen by scene->camera. No allocation. A scene that
+// cannot be drawn (poses not finite) is an RL_EMODEL error.
 RL_CHECKED enum rl_status renderer_draw(struct renderer *renderer, const mjvScene *scene,
                                         const struct render_target *target, struct rl_error *err);
 
-// Updates the renderer's own scene for a camera of the model (id >= 0; -1 = free camera looking at the
-// model's centre) with dm_control's visual options, then draws it.
-RL_CHECKED enum rl_status renderer_draw_camera(struct renderer *renderer, mjData *data, int camera_id,
-                                               const struct render_target *target,
+// Updates the renderer's own scene for a camera of the model (id >= 0; -1 = free camera looking at
+// the model's centre) with dm_control's visual options, then draws it.
+RL_CHECKED enum rl_status renderer_draw_camera(struct renderer *renderer, mjData *data,
+                                               int camera_id, const struct render_target *target,
                                                struct rl_error *err);

@@ -1,9 +1,10 @@
-// Replay: each frame is stored once as u8; stacks and n-step returns are rebuilt when a batch is sampled.
-// Entry i is what the agent saw at one moment: frame (and state observation), and - unless it is the last of
-// its episode - the action taken there with what came of it. Entries are numbered from 0 for ever; the ring
-// keeps the newest `capacity`. Beside them: one latent row an entry, of one encoder version.
-// One writer. Readers of other threads stay within a range of entries that was committed before they began
-// (replay_window), which the writer does not touch while it appends at most `reserve` entries.
+// Replay: each frame is stored once as u8; stacks and n-step returns are rebuilt when a batch is
+// sampled. Entry i is what the agent saw at one moment: frame (and state observation), and - unless
+// it is the last of its episode - the action taken there with what came of it. Entries are numbered
+// from 0 for ever; the ring keeps the newest `capacity`. Beside them: one latent row an entry, of
+// one encoder version. One writer. Readers of other threads stay within a range of entries that was
+// committed before they began (replay_window), which the writer does not touch while it appends at
+// most `reserve` entries.
 #pragma once
 
 #include <stdbool.h>
@@ -14,13 +15,13 @@
 #include "base/rng.h"
 
 struct replay_spec {
-    int64_t capacity;     // entries
-    int frame_dim[3];     // H, W, C of one frame; C = 0: no frames
-    int frame_stack;      // frames in a stack
-    int obs_dim;          // state observation kept too; 0: not kept
+    int64_t capacity; // entries
+    int frame_dim[3]; // H, W, C of one frame; C = 0: no frames
+    int frame_stack;  // frames in a stack
+    int obs_dim;      // state observation kept too; 0: not kept
     int action_dim;
-    int latent_dim;       // 0: no latents
-    int reserve;          // entries that may be appended while others read
+    int latent_dim; // 0: no latents
+    int reserve;    // entries that may be appended while others read
 };
 
 struct replay; // opaque
@@ -29,11 +30,11 @@ struct replay *replay_create(const struct replay_spec *spec, struct rl_error *er
 void replay_destroy(struct replay *replay);
 const struct replay_spec *replay_spec(const struct replay *replay);
 
-// Appends what was seen; the transition into it (reward, discount of the step that led here) belongs to
-// the entry before. first starts an episode, last ends one.
+// Appends what was seen; the transition into it (reward, discount of the step that led here)
+// belongs to the entry before. first starts an episode, last ends one.
 struct replay_entry {
-    const uint8_t *frame; // (H, W, C) or NULL
-    const double *obs;    // (obs_dim) or NULL
+    const uint8_t *frame;    // (H, W, C) or NULL
+    const double *obs;       // (obs_dim) or NULL
     double reward, discount; // of the step that led here; ignored when first
     bool first, last;
 };
@@ -56,16 +57,16 @@ bool replay_is_transition(const struct replay *replay, struct replay_window wind
 bool replay_has_transition(const struct replay *replay, struct replay_window window);
 int64_t replay_sample(const struct replay *replay, struct replay_window window, struct rng *rng);
 
-// Writes the stack (H, W, C * frame_stack), oldest frame first in the channels, ending at entry; frames
-// before the episode's first are that first one again.
+// Writes the stack (H, W, C * frame_stack), oldest frame first in the channels, ending at entry;
+// frames before the episode's first are that first one again.
 void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out);
 const uint8_t *replay_frame(const struct replay *replay, int64_t entry);
 const float *replay_obs(const struct replay *replay, int64_t entry);
 const float *replay_action(const struct replay *replay, int64_t entry);
 float *replay_latent(struct replay *replay, int64_t entry); // (latent_dim) row, writable
 
-// n-step: return = sum gamma^i r_i, bootstrap discount = gamma^n * product of discounts, and the entry to
-// bootstrap from. Stops early at the episode's last entry (time limits bootstrap there).
+// n-step: return = sum gamma^i r_i, bootstrap discount = gamma^n * product of discounts, and the
+// entry to bootstrap from. Stops early at the episode's last entry (time limits bootstrap there).
 struct replay_return {
     double reward, discount;
     int64_t next;
@@ -74,6 +75,7 @@ struct replay_return {
 struct replay_return replay_n_step(const struct replay *replay, struct replay_window window,
                                    int64_t entry, int n_steps, double gamma);
 // Entry k steps later in the same episode, or the episode's last one.
-int64_t replay_ahead(const struct replay *replay, struct replay_window window, int64_t entry, int k);
+int64_t replay_ahead(const struct replay *replay, struct replay_window window, int64_t entry,
+                     int k);
 double replay_reward(const struct replay *replay, int64_t entry); // of the step taken at entry
 bool replay_is_last(const struct replay *replay, int64_t entry);

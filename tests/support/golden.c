@@ -81,8 +81,8 @@ float *golden_floats(const struct golden_case *golden, const char *key) {
     return values;
 }
 
-void golden_near(const struct golden_case *golden, const char *key, const double *value, int64_t count,
-                 double relative, double absolute) {
+void golden_near(const struct golden_case *golden, const char *key, const double *value,
+                 int64_t count, double relative, double absolute) {
     const struct st_tensor *expected = golden_tensor(golden, key);
     if (expected->count != count) {
         fail_msg("%s %s: %lld values, expected %lld", golden->path, key, (long long)count,
@@ -98,7 +98,8 @@ void golden_near(const struct golden_case *golden, const char *key, const double
     }
     if (count && !(worst <= absolute + relative * largest)) {
         fail_msg("%s %s[%lld]: %.9g, expected %.9g (off by %.3g, allowed %.3g)", golden->path, key,
-                 (long long)at, value[at], st_get(expected, at), worst, absolute + relative * largest);
+                 (long long)at, value[at], st_get(expected, at), worst,
+                 absolute + relative * largest);
     }
 }
 

@@ -1,5 +1,5 @@
-// Reading the golden data: every case that the manifest of RLRUN_GOLDEN (default tests/golden) lists for a
-// group. A test calls golden_each with the group's name; finding no case is a failure.
+// Reading the golden data: every case that the manifest of RLRUN_GOLDEN (default tests/golden)
+// lists for a group. A test calls golden_each with the group's name; finding no case is a failure.
 #pragma once
 
 #include <jansson.h>
@@ -23,9 +23,9 @@ const struct st_tensor *golden_tensor(const struct golden_case *golden, const ch
 double *golden_doubles(const struct golden_case *golden, const char *key); // mem_free
 float *golden_floats(const struct golden_case *golden, const char *key);   // mem_free
 
-// |value - expected| <= absolute + relative * max |expected|, elementwise; the failure names case, key and
-// the worst element.
-void golden_near(const struct golden_case *golden, const char *key, const double *value, int64_t count,
-                 double relative, double absolute);
+// |value - expected| <= absolute + relative * max |expected|, elementwise; the failure names case,
+// key and the worst element.
+void golden_near(const struct golden_case *golden, const char *key, const double *value,
+                 int64_t count, double relative, double absolute);
 void golden_near_float(const struct golden_case *golden, const char *key, const float *value,
                        int64_t count, double relative, double absolute);
