@@ -1,0 +1,88 @@
+// Agents: off-policy actor-critic learners. An agent sees feature rows: a task's own state, latents
+// of a published encoder, or (end to end) the features of an encoder that its critic loss trains.
+// Adding one: src/agents/NAME.c with `const struct agent_ops agent_NAME`, and AGENT(NAME) in
+// agents.def.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/opt.h"
+#include "encoders/encoder.h"
+#include "nn/optimizer.h"
+
+struct config;
+
+// n transitions. Features or pixels, as agent_spec says.
+struct batch {
+    int n;
+    const real *obs, *next_obs;          // (n, feature_dim)
+    const uint8_t *pixels, *next_pixels; // (n, H, W, C), already augmented
+    const real *action;                  // (n, action_dim) in [-1, 1]
+    const real *reward;                  // (n) n-step return
+    const real *discount; // (n) gamma^n, 0 where the task ended: multiplies the bootstrap
+    const real *weight;   // (n) importance weights of prioritised replay, or NULL = 1
+    real *td_error;       // (n) written when not NULL: |target - Q| for priorities
+};
+
+struct agent_spec {
+    int feature_dim, action_dim;
+    struct encoder
+        *encoder;  // end to end: trained by the critic's gradient; NULL: features are given
+    uint64_t seed; // weights and noise: streams "agent/..." are forked from it
+};
+
+// What the trainer needs to know from any agent's options.
+struct agent_schedule {
+    int64_t batch, n_step;
+    double gamma;
+    int64_t random_steps;    // agent steps of uniform actions first
+    double updates_per_step; // gradient updates an agent step
+    double encoder_lr;       // end to end: Adam's rate for the encoder
+};
+
+struct agent;
+
+struct agent_ops {
+    const char *name, *summary, *paper;
+    struct opt_table opts; // section = name
+    size_t options_bytes, state_bytes;
+    enum rl_status (*create)(struct agent *agent, struct rl_error *err);
+    // One action from one feature row (or stack of pixels when end to end). explore: with the noise
+    // scheduled for agent step `step`; otherwise the mean action. Writes (action_dim) in [-1, 1].
+    void (*act)(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
+                real *action);
+    // One gradient update. Adds to encoder->params.grad when end to end; the caller steps that
+    // optimizer.
+    enum rl_status (*update)(struct agent *agent, const struct batch *batch, int64_t step,
+                             struct metrics *metrics, struct rl_error *err);
+    void (*visit)(struct agent *agent, struct state_visitor *visitor);
+    void (*destroy)(struct agent *agent);
+};
+
+struct agent {
+    const struct agent_ops *ops;
+    struct agent_spec spec;
+    struct agent_schedule schedule; // set by create from its options
+    void *options, *state;
+    struct params params; // actor, critic, temperature: online
+    struct params target; // same layout; the agent moves the parts that it uses
+    struct tape *tape;
+    struct pool *pool;
+    struct rng noise_rng;  // exploration
+    struct rng update_rng; // target smoothing, sampled actions
+    int64_t updates;
+};
+
+struct agent *agent_create(const char *name, const struct agent_spec *spec, struct config *config,
+                           struct pool *pool, struct rl_error *err);
+void agent_destroy(struct agent *agent);
+void agent_act(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
+               real *action);
+RL_CHECKED enum rl_status agent_update(struct agent *agent, const struct batch *batch, int64_t step,
+                                       struct metrics *metrics, struct rl_error *err);
+void agent_visit(struct agent *agent, const char *prefix, struct state_visitor *visitor);
+
+const struct agent_ops *agent_find(const char *name); // NULL when unknown
+int agent_count(void);
+const struct agent_ops *agent_at(int index);

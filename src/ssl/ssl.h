@@ -1,0 +1,118 @@
+// Self-supervised learning of an encoder. The driver (ssl.c) owns what all methods share: it draws
+// samples, makes augmented views, keeps the momentum (target) copies, runs the optional control
+// heads (inverse dynamics, reward, forward), checks, clips, steps the optimizers, and watches for
+// collapse. A method is one short file: its heads and its loss. Adding one: src/ssl/NAME.c with
+// `const struct ssl_ops ssl_NAME`, and SSL(NAME) in ssl.def.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/opt.h"
+#include "encoders/encoder.h"
+#include "nn/optimizer.h"
+#include "replay/replay.h"
+
+#define SSL_MAX_VIEWS 10
+
+struct config;
+
+// Options shared by all methods: section "ssl".
+struct ssl_options {
+    int64_t batch;           // samples a step
+    double lr;               // Adam
+    double decay;            // AdamW
+    double clip_norm;        // 0 = off
+    int64_t temporal_steps;  // the positive is this many steps ahead; 0 = the same frame
+    bool action_conditioned; // predictors see the actions between (needs temporal_steps > 0)
+    double inverse_weight;   // weight of predicting the action from z_t, z_t+1
+    double reward_weight;    // weight of predicting the reward from z_t, a_t
+    double forward_weight;   // weight of predicting the momentum latent of t+1 from z_t, a_t
+    double target_decay;     // momentum of the target copies; a method's schedule may raise it
+    int64_t shift_pad;       // random shift in pixels (control)
+    int augment;             // "shift" (control), "crop" (images), "none"
+    int64_t total_steps;     // length of schedules; 0 = constant
+};
+extern const struct opt_table ssl_opts;
+
+// Where samples come from: a replay (running, or recorded rollouts), or images.
+struct ssl_source {
+    const struct replay *replay; // frames, actions, rewards; NULL for images
+    struct replay_window window; // of the replay
+    const uint8_t *images;       // (count, H, W, C), replay NULL
+    int64_t count;
+};
+
+// What a method sees. Views are (n, H, W, C) u8 and live until the step ends. view[0] and view[1]
+// are the two global views (anchor, positive); more are local crops of the anchor for methods that
+// ask for them.
+struct ssl_batch {
+    int n, n_views;
+    const uint8_t *view[SSL_MAX_VIEWS];
+    int view_dim[SSL_MAX_VIEWS][3]; // H, W, C: local crops may be smaller
+    const int64_t *index;           // stable id of each anchor, below index_count: for memory banks
+    int64_t index_count;
+    const real *actions; // (n, action_width): the actions between anchor and positive, or NULL
+    int action_width;
+};
+
+struct ssl;
+
+struct ssl_ops {
+    const char *name, *summary, *paper;
+    struct opt_table opts; // section = name
+    size_t options_bytes, state_bytes;
+    bool uses_target; // wants target_encoder and target_heads kept by momentum
+    bool vit_only;    // needs patch tokens (mae)
+
+    // Registers heads in ssl->heads; ssl->state is zeroed, state_bytes long.
+    enum rl_status (*create)(struct ssl *ssl, struct rl_error *err);
+    int n_local_views; // extra local crops wanted after the two global views
+    // Scalar loss; may add metrics. Uses ssl->tape, ssl->encoder, ssl->heads.
+    struct tensor *(*loss)(struct ssl *ssl, const struct ssl_batch *batch, struct metrics *metrics);
+    void (*after_step)(struct ssl *ssl,
+                       const struct ssl_batch *batch); // queue, bank, centre; or NULL
+    double (*chance)(const struct ssl *ssl); // loss of a collapsed or uniform encoder; NULL: none
+    void (*visit)(struct ssl *ssl, struct state_visitor *visitor); // its own state; or NULL
+    void (*destroy)(struct ssl *ssl);                              // or NULL
+    double (*target_decay)(const struct ssl *ssl); // at this step; NULL = ssl_options.target_decay
+};
+
+struct ssl {
+    const struct ssl_ops *ops;
+    struct ssl_options common;
+    void *options;                              // the method's own
+    void *state;                                // the method's own
+    struct encoder *encoder;                    // borrowed; its params are trained
+    struct params heads;                        // projector, predictor, prototypes, control heads
+    struct params target_encoder, target_heads; // momentum copies
+    struct optimizer encoder_optimizer, heads_optimizer;
+    struct tape *tape;
+    struct rng rng; // samples, augmentation, masks
+    int action_dim;
+    int64_t step;
+    void *driver; // private to ssl.c
+};
+
+struct ssl_spec {
+    int action_dim; // 0: images
+    uint64_t seed;
+};
+
+// Keeps encoder. NULL + err.
+struct ssl *ssl_create(const char *name, const struct ssl_spec *spec, struct encoder *encoder,
+                       struct config *config, struct pool *pool, struct rl_error *err);
+void ssl_destroy(struct ssl *ssl);
+
+// One SSL step on a batch from source: gradients into encoder and heads, optimizer steps, momentum
+// update, monitors. Metrics: loss, chance, std (of normalised embeddings; 1/sqrt(d) is healthy:
+// std_healthy), cosine (mean off-diagonal), rank (effective), grad_norm, and the control heads'
+// losses.
+RL_CHECKED enum rl_status ssl_update(struct ssl *ssl, const struct ssl_source *source,
+                                     struct metrics *metrics, struct rl_error *err);
+// Everything but the encoder's online weights (their owner visits those).
+void ssl_visit(struct ssl *ssl, const char *prefix, struct state_visitor *visitor);
+
+const struct ssl_ops *ssl_find(const char *name);
+int ssl_count(void);
+const struct ssl_ops *ssl_at(int index);
