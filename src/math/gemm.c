@@ -1,0 +1,63 @@
+#include "math/gemm.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <stddef.h>
+
+#ifdef RL_DOUBLE
+#define CBLAS_GEMM cblas_dgemm
+#else
+#define CBLAS_GEMM cblas_sgemm
+#endif
+
+#define MULTIPLIES_PER_PART (1 << 20)
+#define MAX_PARTS           8
+#define GRAIN               16 // rows or columns of a part: whole vectors
+
+static void one_thread_a_caller(void) {
+    openblas_set_num_threads(1);
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+struct product {
+    bool trans_a, trans_b, by_rows;
+    int m, n, k, lda, ldb, ldc, n_parts;
+    real alpha, beta;
+    const real *a, *b;
+    real *c;
+};
+
+static void run_part(void *context, int part) {
+    const struct product *p = context;
+    struct pool_range range = pool_split(p->by_rows ? p->m : p->n, p->n_parts, part, GRAIN);
+    int count = range.end - range.begin;
+    if (count == 0) return;
+    size_t begin = (size_t)range.begin;
+    const real *a = p->a, *b = p->b;
+    real *c = p->c;
+    if (p->by_rows) {
+        a += p->trans_a ? begin : begin * p->lda;
+        c += begin * p->ldc;
+    } else {
+        b += p->trans_b ? begin * p->ldb : begin;
+        c += begin;
+    }
+    CBLAS_GEMM(CblasRowMajor, p->trans_a ? CblasTrans : CblasNoTrans,
+               p->trans_b ? CblasTrans : CblasNoTrans, p->by_rows ? count : p->m,
+               p->by_rows ? p->n : count, p->k, p->alpha, a, p->lda, b, p->ldb, p->beta, c, p->ldc);
+}
+
+void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
+          const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc) {
+    pthread_once(&once, one_thread_a_caller);
+    double parts = (double)m * n * k / MULTIPLIES_PER_PART;
+    struct product product = {trans_a, trans_b, m >= n, m,    n, k, lda, ldb,
+                              ldc,     1,       alpha,  beta, a, b, c};
+    if (parts > 1) product.n_parts = parts < MAX_PARTS ? (int)parts : MAX_PARTS;
+    pool_run(pool, product.n_parts, run_part, &product);
+}
+
+const char *gemm_library(void) {
+    return openblas_get_corename();
+}
