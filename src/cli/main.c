@@ -1,10 +1,90 @@
 // The program: finds the command, runs it, prints the one error line and turns a status into an
 // exit code.
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/command.h"
+
+static const struct command commands[] = {
+#define COMMAND(name, summary) {#name, summary, cmd_##name},
+#include "cli/commands.def"
+#undef COMMAND
+};
+
+int command_count(void) {
+    return (int)(sizeof commands / sizeof *commands);
+}
+
+const struct command *command_at(int index) {
+    return &commands[index];
+}
+
+const struct command *command_find(const char *name) {
+    for (int i = 0; i < command_count(); i++) {
+        if (text_same_name(commands[i].name, name)) return &commands[i];
+    }
+    return NULL;
+}
+
+void command_print_overview(void) {
+    printf("rlrun: continuous control from pixels on a CPU\n\nUsage: rlrun COMMAND [words] "
+           "[--option value ...]\n\nCommands:\n");
+    for (int i = 0; i < command_count(); i++) {
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    printf("\n`rlrun COMMAND --help` lists a command's options.\n");
+}
+
+static enum rl_status unknown_command(const char *word, struct rl_error *err) {
+    const char *names[128];
+    size_t count = 0;
+    for (int i = 0; i < command_count() && count < 128; i++) names[count++] = commands[i].name;
+    char suggestion[128];
+    text_suggestion(suggestion, sizeof suggestion, word, names, count);
+    return rl_fail(err, RL_EUSAGE, "unknown command '%s'%s; see rlrun --help", word, suggestion);
+}
+
+static enum rl_status dispatch(int argc, char **argv, struct rl_error *err) {
+    if (argc < 2) {
+        command_print_overview();
+        return rl_fail(err, RL_EUSAGE, "a command is expected");
+    }
+    const char *word = argv[1];
+    if (!strcmp(word, "--help") || !strcmp(word, "-h")) word = "help";
+    if (!strcmp(word, "--version")) word = "version";
+    const struct command *command = command_find(word);
+    if (command) return command->run(argc - 1, argv + 1, err);
+    return unknown_command(word, err);
+}
+
+static int exit_code(enum rl_status status) {
+    switch (status) {
+    case RL_OK: return 0;
+    case RL_EUSAGE: return 2;
+    case RL_EINTERRUPT: return 130;
+    default: return 1;
+    }
+}
+
+static void print_log(enum log_level level, const char *line, void *context) {
+    (void)context;
+    fprintf(stderr, "rlrun: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
+}
 
 int main(int argc, char **argv) {
-    (void)argc;
-    (void)argv;
-    fprintf(stderr, "rlrun: no command yet\n");
-    return 2;
+    log_set_handler(print_log, NULL);
+    signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of the write, reported below
+    struct rl_error err = {0};
+    enum rl_status status = dispatch(argc, argv, &err);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (status == RL_OK) status = rl_fail(&err, RL_EIO, "cannot write to standard output");
+    }
+    if (status != RL_OK) {
+        const char *message = err.message[0] ? err.message : rl_status_text(status);
+        fprintf(stderr, "rlrun: %s\n", message);
+    }
+    return exit_code(status);
 }

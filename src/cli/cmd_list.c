@@ -1,0 +1,111 @@
+// rlrun list envs|agents|encoders|ssl|configs|commands|benches [--json] [--markdown]
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_line.h"
+#include "cli/args.h"
+#include "cli/bench.h"
+#include "cli/command.h"
+#include "cli/config_names.h"
+
+struct list_options {
+    bool json, markdown;
+};
+static const struct opt_spec list_specs[] = {
+    OPT_ROW_BOOL(struct list_options, json, "false", "one JSON object a line"),
+    OPT_ROW_BOOL(struct list_options, markdown, "false", "Markdown, with every option"),
+    OPT_END,
+};
+static const struct opt_table list_table = {"", list_specs};
+
+// One row; options may be NULL or empty.
+static void print_row(const struct list_options *options, const char *name, const char *summary,
+                      const struct opt_table *table) {
+    if (options->json) {
+        struct text line = {0};
+        json_line_begin(&line);
+        json_line_string(&line, "name", name);
+        if (summary) json_line_string(&line, "summary", summary);
+        json_line_end(&line);
+        fputs(line.data, stdout);
+        text_release(&line);
+        return;
+    }
+    if (!options->markdown) {
+        printf(summary ? "%-24s %s\n" : "%s\n", name, summary);
+        return;
+    }
+    printf("## `%s`\n\n%s%s", name, summary ? summary : "", summary ? "\n\n" : "");
+    if (!table || !table->specs[0].name) return;
+    struct text text = {0};
+    opt_dump_markdown(table, &text);
+    printf("| option | default | allowed | meaning |\n|---|---|---|---|\n%s\n", text.data);
+    text_release(&text);
+}
+
+static void list_commands(const struct list_options *options) {
+    for (int i = 0; i < command_count(); i++) {
+        print_row(options, command_at(i)->name, command_at(i)->summary, NULL);
+    }
+}
+
+static void list_benches(const struct list_options *options) {
+    for (int i = 0; i < bench_count(); i++) {
+        print_row(options, bench_at(i)->name, bench_at(i)->summary, NULL);
+    }
+}
+
+static void list_configs(const struct list_options *options) {
+    struct config_names names;
+    config_names_read(&names);
+    for (int i = 0; i < names.count; i++) print_row(options, names.name[i], NULL, NULL);
+    config_names_release(&names);
+}
+
+static const struct {
+    const char *name;
+    void (*print)(const struct list_options *options);
+} kinds[] = {
+    {"configs", list_configs},
+    {"commands", list_commands},
+    {"benches", list_benches},
+};
+#define N_KINDS (sizeof kinds / sizeof *kinds)
+
+static void kind_names(struct text *text) {
+    for (size_t i = 0; i < N_KINDS; i++) text_add(text, "%s%s", i ? "|" : "", kinds[i].name);
+}
+
+static enum rl_status print_kind(const char *word, const struct list_options *options,
+                                 struct rl_error *err) {
+    const char *names[N_KINDS];
+    for (size_t i = 0; i < N_KINDS; i++) {
+        names[i] = kinds[i].name;
+        if (strcmp(names[i], word)) continue;
+        kinds[i].print(options);
+        return RL_OK;
+    }
+    char suggestion[128];
+    text_suggestion(suggestion, sizeof suggestion, word, names, N_KINDS);
+    return rl_fail(err, RL_EUSAGE, "list: unknown kind '%s'%s", word, suggestion);
+}
+
+enum rl_status cmd_list(int argc, char **argv, struct rl_error *err) {
+    struct list_options options;
+    struct args args;
+    struct text usage = {0};
+    text_add(&usage, "list ");
+    kind_names(&usage);
+    text_add(&usage, " [--json] [--markdown]");
+    enum rl_status status = args_read(&args, argc, argv, &list_table, &options, 1, err);
+    if (status == RL_OK && args.help) {
+        args_print_help(usage.data, &list_table);
+    } else if (status == RL_OK && args.n_words < 1) {
+        status = rl_fail(err, RL_EUSAGE, "list what? usage: rlrun %s", usage.data);
+    } else if (status == RL_OK) {
+        status = print_kind(args.words[0], &options, err);
+    }
+    text_release(&usage);
+    args_release(&args);
+    return status;
+}
