@@ -70,6 +70,10 @@ RL_CHECKED enum rl_status env_draw(struct env *env, const uint8_t **frame, struc
 mjModel *env_model(struct env *env);
 mjData *env_data(struct env *env);
 int env_camera(const struct env *env);
+// The observation and the reward of a frame at the state that data holds now (derived quantities
+// must be up to date: mj_forward after setting a state).
+const double *env_observe(struct env *env);
+double env_reward(struct env *env);
 
 // Every known task as "domain-task", in registry order; returns the count, names[i] for i < count.
 int env_task_count(void);
