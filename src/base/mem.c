@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ALIGNMENT 64
 
@@ -24,14 +26,39 @@ void *mem_alloc(size_t size_bytes) {
     return pointer;
 }
 
-void *mem_try_alloc(size_t size_bytes, const char *what, struct rl_error *err) {
+static bool is_forced_failure(void) {
     uint64_t left = atomic_load(&fail_countdown);
-    bool forced = left > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
-    void *pointer = forced ? NULL : alloc_zeroed(size_bytes);
+    return left > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
+}
+
+void *mem_try_alloc(size_t size_bytes, const char *what, struct rl_error *err) {
+    void *pointer = is_forced_failure() ? NULL : alloc_zeroed(size_bytes);
     if (!pointer) {
         rl_fail(err, RL_ENOMEM, "out of memory: %s needs %.1f MB", what, (double)size_bytes / 1e6);
     }
     return pointer;
+}
+
+void *mem_try_reserve(size_t size_bytes, const char *what, const char *advice,
+                      struct rl_error *err) {
+    atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *pointer = MAP_FAILED;
+    if (!is_forced_failure()) {
+        pointer = mmap(NULL, size_bytes ? size_bytes : 1, PROT_READ | PROT_WRITE, flags, -1, 0);
+    }
+    if (pointer != MAP_FAILED) return pointer;
+    rl_fail(err, RL_ENOMEM, "out of memory: %s needs %.1f MB (%s)", what, (double)size_bytes / 1e6,
+            advice);
+    return NULL;
+}
+
+void mem_unreserve(void *pointer, size_t size_bytes) {
+    if (pointer) munmap(pointer, size_bytes ? size_bytes : 1);
+}
+
+uint64_t mem_physical_bytes(void) {
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void *mem_grow(void *old, size_t old_bytes, size_t new_bytes) {

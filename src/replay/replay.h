@@ -4,7 +4,12 @@
 // from 0 for ever; the ring keeps the newest `capacity`. Beside them: one latent row an entry, of
 // one encoder version. One writer. Readers of other threads stay within a range of entries that was
 // committed before they began (replay_window), which the writer does not touch while it appends at
-// most `reserve` entries.
+// most `reserve` entries. What a reader may not look at is the action, reward and discount of the
+// window's newest entry, which the writer may be filling in: no function here does when given the
+// window.
+//
+// Memory is asked for as address space and costs nothing until entries fill it, so a large capacity
+// is free for a short run; one that this machine could never hold is refused.
 #pragma once
 
 #include <stdbool.h>
@@ -26,6 +31,7 @@ struct replay_spec {
 
 struct replay; // opaque
 
+// NULL + err: RL_EUSAGE for sizes out of range, RL_ENOMEM for what does not fit in memory.
 struct replay *replay_create(const struct replay_spec *spec, struct rl_error *err);
 void replay_destroy(struct replay *replay);
 const struct replay_spec *replay_spec(const struct replay *replay);
@@ -51,10 +57,10 @@ struct replay_window {
 // Entries that stay readable while up to `reserve` more are appended.
 struct replay_window replay_window(const struct replay *replay);
 
-// True when a transition of n steps may start here: its action is known and no data is missing.
+// True when a transition may start here: its action is known and no data is missing.
 bool replay_is_transition(const struct replay *replay, struct replay_window window, int64_t entry);
-// Draws one uniformly; RL_ASSERTs that the window holds any (replay_has_transition).
 bool replay_has_transition(const struct replay *replay, struct replay_window window);
+// Draws one uniformly; call only when the window holds any.
 int64_t replay_sample(const struct replay *replay, struct replay_window window, struct rng *rng);
 
 // Writes the stack (H, W, C * frame_stack), oldest frame first in the channels, ending at entry;
@@ -65,12 +71,15 @@ const float *replay_obs(const struct replay *replay, int64_t entry);
 const float *replay_action(const struct replay *replay, int64_t entry);
 float *replay_latent(struct replay *replay, int64_t entry); // (latent_dim) row, writable
 
-// n-step: return = sum gamma^i r_i, bootstrap discount = gamma^n * product of discounts, and the
-// entry to bootstrap from. Stops early at the episode's last entry (time limits bootstrap there).
+// n-step return (Sutton and Barto 2018, eq. 7.1): with r_i and d_i of the step taken at entry + i,
+// reward = sum_i gamma^i (d_0 ... d_{i-1}) r_i, discount = gamma^n d_0 ... d_{n-1}, and the entry
+// to bootstrap from. Fewer steps at the episode's last entry (a time limit bootstraps there, a
+// terminal state has discount 0), where an episode was broken off, and at the window's newest
+// entry.
 struct replay_return {
     double reward, discount;
-    int64_t next;
-    int n_steps;
+    int64_t next; // entry + n_steps
+    int n_steps;  // steps summed: 1..n
 };
 struct replay_return replay_n_step(const struct replay *replay, struct replay_window window,
                                    int64_t entry, int n_steps, double gamma);
