@@ -131,7 +131,10 @@ enum rl_status file_writer_commit(struct file_writer *writer, struct rl_error *e
     if (writer->status == RL_OK && (fault() || rename(writer->temporary, writer->path) != 0)) {
         writer->status = fail_errno_path(&writer->error, "rename to", writer->path);
     }
-    if (writer->status == RL_OK) sync_folder(writer->path);
+    if (writer->status == RL_OK) {
+        writer->temporary[0] = '\0'; // has become the file
+        sync_folder(writer->path);
+    }
     enum rl_status status = writer->status;
     if (status != RL_OK && err && writer->error.code != RL_OK) *err = writer->error;
     file_writer_abort(writer);
@@ -141,7 +144,7 @@ enum rl_status file_writer_commit(struct file_writer *writer, struct rl_error *e
 void file_writer_abort(struct file_writer *writer) {
     if (writer->fd >= 0) {
         close(writer->fd);
-        if (writer->status != RL_OK || writer->buffered) unlink(writer->temporary);
+        if (writer->temporary[0]) unlink(writer->temporary);
     }
     mem_free(writer->buffer);
     writer->buffer = NULL;
