@@ -85,6 +85,9 @@ struct tensor *op_log_softmax(struct tape *tape, struct tensor *x);
 // not NULL, receives (B, H, T, T).
 struct tensor *op_attention(struct tape *tape, struct tensor *q, struct tensor *k, struct tensor *v,
                             int heads, real *weights_out);
+// The same on one tensor (B, T, 3 * H * D) with all of q, then k, then v in each row.
+struct tensor *op_attention_qkv(struct tape *tape, struct tensor *qkv, int heads,
+                                real *weights_out);
 
 // Sums to a scalar (1), or over rows / columns.
 struct tensor *op_sum(struct tape *tape, struct tensor *x);

@@ -12,14 +12,14 @@
 enum init_kind {
     INIT_ZERO,
     INIT_ONE,
+    INIT_CONSTANT,     // arg
     INIT_UNIFORM,      // U(-arg, arg)
     INIT_NORMAL,       // N(0, arg^2)
     INIT_TRUNC_NORMAL, // N(0, arg^2) cut at two standard deviations
     INIT_ORTHOGONAL,   // gain arg, as torch.nn.init.orthogonal_ (QR of a normal matrix)
-    INIT_FAN_IN, // U(+-1/sqrt(fan_in)): torch's default for linear and conv (He uniform, a = sqrt
-                 // 5)
-    INIT_HE_NORMAL, // N(0, 2 / fan_in)
-    INIT_XAVIER,    // U(+-sqrt(6 / (fan_in + fan_out)))
+    INIT_FAN_IN,       // U(+-1/sqrt(fan_in)): torch's default for linear and conv
+    INIT_HE_NORMAL,    // N(0, 2 / fan_in)
+    INIT_XAVIER,       // U(+-sqrt(6 / (fan_in + fan_out)))
 };
 
 struct init {
@@ -32,7 +32,7 @@ struct init {
 struct param_item {
     char name[PARAM_NAME_BYTES]; // "actor.0.weight"
     int ndim, dim[4];
-    size_t offset, count;
+    size_t offset, count; // offsets are multiples of 64 bytes; the gaps stay zero
     struct init init;
     int fan_in, fan_out;
     bool buffer;   // state that is saved and averaged but not trained (running statistics)

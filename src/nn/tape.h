@@ -4,6 +4,11 @@
 //   struct tensor *h = op_relu(tape, linear(tape, params, &layer, x));
 // Nothing here allocates outside the arena. Shapes that do not fit abort, naming the operation and
 // both shapes. Operations are in nn/ops.h, layers in nn/layers.h.
+//
+// Gradient buffers of results are not cleared beforehand: the first contribution is written, the
+// others are added. So read a gradient only after the backward pass, and seed one with tape_seed or
+// tape_seed_values, never by hand. An operation of your own (tape_record) may simply add into the
+// grad of its inputs: the tape clears them before it runs.
 #pragma once
 
 #include <stdbool.h>
@@ -22,6 +27,11 @@ struct tensor {
     real *grad; // NULL: no gradient flows here
     int ndim, dim[TENSOR_MAX_DIMS];
     size_t count;
+    // The tape's own:
+    struct tensor *owner; // of the gradient buffer: itself, or what this is a view of
+    struct tensor *older; // the result before it
+    bool grad_set;        // owner's: something has been written
+    unsigned pass;        // which backward pass it belongs to; 0 for weights and variables
 };
 
 struct tape; // owns its arena
@@ -47,13 +57,16 @@ struct tensor *tape_new(struct tape *tape, int ndim, const int *dim, bool with_g
 struct tensor *tape_param(struct tape *tape, const struct params *params, int id);
 
 // For operations: backward is called in reverse order of recording with the context it was given
-// (taken from the tape's arena).
+// (taken from the tape's arena, as its result is: tape_new(..., tape_wants(tape, x))).
 typedef void (*tape_backward_fn)(struct tape *tape, void *context);
 void tape_record(struct tape *tape, tape_backward_fn backward, void *context);
 bool tape_is_recording(const struct tape *tape);
+bool tape_wants(const struct tape *tape, const struct tensor *x); // recording, and x has a gradient
 
-// Adds scale * d loss / d everything into the gradients. Several losses: sum them, or call once for
-// each root before any reset with tape_seed and one tape_run_backward.
+// Adds d loss / d everything into the gradients; loss is one number. What was recorded is used up:
+// an operation on its results afterwards must detach them. Several losses: sum them, or seed each
+// root and run once.
 void tape_backward(struct tape *tape, struct tensor *loss);
-void tape_seed(struct tensor *root, real scale); // root->grad += scale (all elements)
+void tape_seed(struct tensor *root, real scale); // root's gradient += scale, everywhere
+void tape_seed_values(struct tensor *root, const real *values); // root's gradient += values (count)
 void tape_run_backward(struct tape *tape);
