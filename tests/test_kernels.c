@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "math/conv.h"
+#include "math/conv_ref.h"
 #include "math/gemm.h"
 #include "math/image.h"
 #include "math/simd.h"
@@ -77,6 +79,125 @@ static void gemm_agrees(void **state) {
     }
 }
 
+// Everything that one convolution computes, by the kernels in force or by the specification.
+struct conv_run {
+    float *y, *y_u8, *gx, *gw, *gb, *gw_u8;
+    size_t n_out, n_in, n_weights, n_bias;
+};
+
+struct conv_data {
+    struct conv_shape s;
+    float *x, *w, *bias, *gy;
+    uint8_t *pixels;
+    struct conv_run spec;
+};
+
+static struct conv_run run_alloc(const struct conv_shape *s) {
+    struct conv_run run = {
+        .n_out = (size_t)s->batch * conv_out_h(s) * conv_out_w(s) * s->out_c,
+        .n_in = (size_t)s->batch * s->in_h * s->in_w * s->in_c,
+        .n_weights = (size_t)s->kernel * s->kernel * s->in_c * s->out_c,
+        .n_bias = (size_t)s->out_c,
+    };
+    run.y = MEM_ARRAY(float, run.n_out), run.y_u8 = MEM_ARRAY(float, run.n_out);
+    run.gx = MEM_ARRAY(float, run.n_in), run.gw = MEM_ARRAY(float, run.n_weights);
+    run.gw_u8 = MEM_ARRAY(float, run.n_weights), run.gb = MEM_ARRAY(float, run.n_bias);
+    for (size_t i = 0; i < run.n_weights; i++) run.gw[i] = run.gw_u8[i] = (float)(i % 5);
+    return run;
+}
+
+static void run_free(struct conv_run *run) {
+    mem_free(run->y), mem_free(run->y_u8), mem_free(run->gx);
+    mem_free(run->gw), mem_free(run->gw_u8), mem_free(run->gb);
+}
+
+static struct conv_data conv_data(struct conv_shape s) {
+    struct conv_data data = {.s = s, .spec = run_alloc(&s)};
+    struct conv_run *spec = &data.spec;
+    data.x = random_floats(spec->n_in), data.w = random_floats(spec->n_weights);
+    data.bias = random_floats(spec->n_bias), data.gy = random_floats(spec->n_out);
+    data.pixels = MEM_ARRAY(uint8_t, spec->n_in);
+    for (size_t i = 0; i < spec->n_in; i++) data.pixels[i] = (uint8_t)rng_below(&rng, 256);
+    struct conv_input input = {.x = data.x};
+    struct conv_input u8 = {.u8 = data.pixels, .scale = 1 / 255.0f, .shift = -0.5f};
+    for (int image = 0; image < s.batch; image++) {
+        conv_ref_forward(&s, &input, data.w, data.bias, true, image, spec->y);
+        conv_ref_forward(&s, &u8, data.w, NULL, false, image, spec->y_u8);
+        conv_ref_backward_input(&s, spec->y, data.gy, data.w, image, spec->gx);
+    }
+    conv_ref_backward_weight(&s, &input, spec->y, data.gy, spec->gw, spec->gb);
+    conv_ref_backward_weight(&s, &u8, NULL, data.gy, spec->gw_u8, NULL);
+    return data;
+}
+
+static struct conv_run run_conv(const struct conv_data *d, struct pool *pool) {
+    struct conv_run run = run_alloc(&d->s);
+    void *workspace = mem_alloc(conv_workspace_bytes(&d->s) + 1);
+    conv_forward(pool, &d->s, d->x, d->w, d->bias, true, run.y, workspace);
+    conv_forward_u8(pool, &d->s, d->pixels, 1 / 255.0f, -0.5f, d->w, NULL, false, run.y_u8,
+                    workspace);
+    // The mask from the specification: a rounding error at 0 must not flip it.
+    conv_backward(pool, &d->s, d->x, d->spec.y, d->gy, d->w, run.gx, run.gw, run.gb, workspace);
+    conv_backward_u8(pool, &d->s, d->pixels, 1 / 255.0f, -0.5f, NULL, d->gy, run.gw_u8, NULL,
+                     workspace);
+    mem_free(workspace);
+    return run;
+}
+
+static void near_floats(const char *what, const float *value, const float *expected, size_t count) {
+    double *doubles = MEM_ARRAY(double, count);
+    for (size_t i = 0; i < count; i++) doubles[i] = expected[i];
+    near(what, value, doubles, count, 5e-6);
+    mem_free(doubles);
+}
+
+static void check_conv(const struct conv_data *d, struct pool *pool) {
+    struct conv_run one = run_conv(d, NULL), two = run_conv(d, pool);
+    const struct conv_run *spec = &d->spec;
+    char what[160];
+    const struct conv_shape *s = &d->s;
+#define NEAR(field, count)                                                                         \
+    snprintf(what, sizeof what, #field " of conv %dx%dx%dx%d -> %d, k %d s %d p %d, %s", s->batch, \
+             s->in_h, s->in_w, s->in_c, s->out_c, s->kernel, s->stride, s->pad,                    \
+             simd_level_name(simd_level()));                                                       \
+    near_floats(what, one.field, spec->field, count);                                              \
+    assert_memory_equal(one.field, two.field, sizeof(float) * (count))
+    NEAR(y, one.n_out);
+    NEAR(y_u8, one.n_out);
+    NEAR(gx, one.n_in);
+    NEAR(gw, one.n_weights);
+    NEAR(gw_u8, one.n_weights);
+    NEAR(gb, one.n_bias);
+#undef NEAR
+    run_free(&one), run_free(&two);
+}
+
+static void conv_agrees(void **state) {
+    (void)state;
+    static const struct conv_shape shapes[] = {
+        {2, 84, 84, 9, 32, 3, 2, 0},  {3, 39, 39, 32, 32, 3, 1, 0}, {1, 21, 17, 32, 32, 3, 1, 0},
+        {5, 12, 13, 3, 16, 3, 1, 1},  {2, 20, 20, 16, 33, 3, 2, 1}, {2, 9, 9, 5, 7, 1, 1, 0},
+        {1, 36, 36, 3, 64, 8, 4, 0},  {2, 14, 14, 32, 64, 4, 2, 1}, {3, 24, 24, 3, 50, 12, 12, 0},
+        {1, 7, 7, 1, 1, 2, 3, 0},     {2, 8, 8, 48, 20, 5, 1, 2},   {1, 16, 16, 3, 24, 7, 2, 3},
+        {17, 10, 11, 8, 40, 3, 1, 2}, {1, 3, 3, 2, 4, 3, 1, 0},     {2, 6, 5, 4, 8, 2, 1, 1},
+        {2, 22, 23, 32, 32, 3, 1, 1}, {2, 15, 26, 16, 48, 3, 1, 0}, {1, 8, 9, 4, 8, 1, 1, 2},
+    };
+    struct rl_error err;
+    struct pool *pool = pool_create(2, &err);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct conv_data data = conv_data(shapes[i]);
+        for (int level = SIMD_LEVEL_PORTABLE; level <= (int)simd_level_cpu(); level++) {
+            simd_limit((enum simd_level)level);
+            check_conv(&data, pool);
+        }
+        run_free(&data.spec);
+        mem_free(data.x), mem_free(data.w), mem_free(data.bias), mem_free(data.gy);
+        mem_free(data.pixels);
+    }
+    simd_limit(SIMD_LEVEL_AVX512);
+    pool_destroy(pool);
+}
+
 static void shift_replicates_edges(void **state) {
     (void)state;
     enum { H = 6, W = 5, C = 3 };
@@ -99,6 +220,7 @@ int main(void) {
     rng = rng_seed(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm_agrees),
+        cmocka_unit_test(conv_agrees),
         cmocka_unit_test(shift_replicates_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,7 @@
+#include "math/conv.h"
+
+#include "base/err.h"
+#include "math/conv_direct.h"
 #include "math/conv_ref.h"
 
 int conv_out_h(const struct conv_shape *shape) {
@@ -13,64 +17,82 @@ double conv_flops(const struct conv_shape *shape) {
            shape->kernel * shape->kernel * shape->in_c;
 }
 
+#ifdef RL_DOUBLE
+
+// The specification itself: one image after the other, for the gradient checks.
 size_t conv_workspace_bytes(const struct conv_shape *shape) {
     (void)shape;
     return 0;
 }
 
-struct job {
-    const struct conv_shape *shape;
-    const struct conv_input *input;
-    const real *w, *bias, *gy;
-    real *y, *gx;
-    bool relu;
-};
-
-static void forward_image(void *context, int image) {
-    const struct job *job = context;
-    conv_ref_forward(job->shape, job->input, job->w, job->bias, job->relu, image, job->y);
+static void forward(struct pool *pool, const struct conv_shape *shape,
+                    const struct conv_input *input, const real *w, const real *bias, bool relu,
+                    real *y, void *workspace) {
+    (void)pool, (void)workspace;
+    for (int image = 0; image < shape->batch; image++) {
+        conv_ref_forward(shape, input, w, bias, relu, image, y);
+    }
 }
 
-static void backward_input_image(void *context, int image) {
-    const struct job *job = context;
-    conv_ref_backward_input(job->shape, job->gy, job->w, image, job->gx);
+static void backward(struct pool *pool, const struct conv_shape *shape,
+                     const struct conv_input *input, const real *y, const real *gy, const real *w,
+                     real *gx, real *gw, real *gb, void *workspace) {
+    (void)pool, (void)workspace;
+    for (int image = 0; gx && image < shape->batch; image++) {
+        conv_ref_backward_input(shape, y, gy, w, image, gx);
+    }
+    if (gw) conv_ref_backward_weight(shape, input, y, gy, gw, gb);
 }
+
+#else
+
+size_t conv_workspace_bytes(const struct conv_shape *shape) {
+    return conv_direct_workspace_bytes(shape);
+}
+
+#define forward  conv_direct_forward
+#define backward conv_direct_backward
+
+#endif
 
 void conv_forward(struct pool *pool, const struct conv_shape *shape, const real *x, const real *w,
                   const real *bias, bool relu, real *y, void *workspace) {
-    (void)workspace;
     struct conv_input input = {.x = x};
-    struct job job = {.shape = shape, .input = &input, .w = w, .bias = bias, .relu = relu, .y = y};
-    pool_run(pool, shape->batch, forward_image, &job);
+    forward(pool, shape, &input, w, bias, relu, y, workspace);
 }
 
 void conv_forward_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,
                      real scale, real shift, const real *w, const real *bias, bool relu, real *y,
                      void *workspace) {
-    (void)workspace;
     struct conv_input input = {.u8 = x, .scale = scale, .shift = shift};
-    struct job job = {.shape = shape, .input = &input, .w = w, .bias = bias, .relu = relu, .y = y};
-    pool_run(pool, shape->batch, forward_image, &job);
+    forward(pool, shape, &input, w, bias, relu, y, workspace);
+}
+
+void conv_backward(struct pool *pool, const struct conv_shape *shape, const real *x, const real *y,
+                   const real *gy, const real *w, real *gx, real *gw, real *gb, void *workspace) {
+    struct conv_input input = {.x = x};
+    backward(pool, shape, &input, y, gy, w, gx, gw, gb, workspace);
+}
+
+void conv_backward_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,
+                      real scale, real shift, const real *y, const real *gy, real *gw, real *gb,
+                      void *workspace) {
+    struct conv_input input = {.u8 = x, .scale = scale, .shift = shift};
+    backward(pool, shape, &input, y, gy, NULL, NULL, gw, gb, workspace);
 }
 
 void conv_backward_input(struct pool *pool, const struct conv_shape *shape, const real *gy,
                          const real *w, real *gx, void *workspace) {
-    (void)workspace;
-    struct job job = {.shape = shape, .w = w, .gy = gy, .gx = gx};
-    pool_run(pool, shape->batch, backward_input_image, &job);
+    conv_backward(pool, shape, NULL, NULL, gy, w, gx, NULL, NULL, workspace);
 }
 
 void conv_backward_weight(struct pool *pool, const struct conv_shape *shape, const real *x,
                           const real *gy, real *gw, real *gb, void *workspace) {
-    (void)pool, (void)workspace;
-    struct conv_input input = {.x = x};
-    conv_ref_backward_weight(shape, &input, gy, gw, gb);
+    conv_backward(pool, shape, x, NULL, gy, NULL, NULL, gw, gb, workspace);
 }
 
 void conv_backward_weight_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,
                              real scale, real shift, const real *gy, real *gw, real *gb,
                              void *workspace) {
-    (void)pool, (void)workspace;
-    struct conv_input input = {.u8 = x, .scale = scale, .shift = shift};
-    conv_ref_backward_weight(shape, &input, gy, gw, gb);
+    conv_backward_u8(pool, shape, x, scale, shift, NULL, gy, gw, gb, workspace);
 }

@@ -32,11 +32,18 @@ void conv_forward_u8(struct pool *pool, const struct conv_shape *shape, const ui
                      real scale, real shift, const real *w, const real *bias, bool relu, real *y,
                      void *workspace);
 
-// gx = d loss / d x (overwritten).
+// Gradients of one layer in one pass, each image while it is in cache. gx (may be NULL) is
+// overwritten; gw (may be NULL) and gb (may be NULL) are added to. y, if not NULL, is the output of
+// a forward pass with relu: gy counts only where y > 0.
+void conv_backward(struct pool *pool, const struct conv_shape *shape, const real *x, const real *y,
+                   const real *gy, const real *w, real *gx, real *gw, real *gb, void *workspace);
+void conv_backward_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,
+                      real scale, real shift, const real *y, const real *gy, real *gw, real *gb,
+                      void *workspace);
+
+// Parts of it.
 void conv_backward_input(struct pool *pool, const struct conv_shape *shape, const real *gy,
                          const real *w, real *gx, void *workspace);
-
-// gw += d loss / d w, gb += d loss / d bias (gb may be NULL).
 void conv_backward_weight(struct pool *pool, const struct conv_shape *shape, const real *x,
                           const real *gy, real *gw, real *gb, void *workspace);
 void conv_backward_weight_u8(struct pool *pool, const struct conv_shape *shape, const uint8_t *x,

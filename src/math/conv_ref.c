@@ -32,12 +32,16 @@ static void each_tap(const struct conv_shape *s, int image, tap_fn visit, void *
 struct operands {
     const struct conv_shape *shape;
     const struct conv_input *input;
-    const real *w, *gy;
+    const real *w, *out, *gy; // out: NULL, or the output whose ReLU the gradient passes
     real *y, *gx, *gw;
 };
 
 static real input_at(const struct conv_input *input, size_t i) {
     return input->u8 ? (real)input->u8[i] * input->scale + input->shift : input->x[i];
+}
+
+static real gradient_at(const struct operands *o, size_t i) {
+    return !o->out || o->out[i] > 0 ? o->gy[i] : 0;
 }
 
 static void add_forward(const struct tap *tap, void *context) {
@@ -56,7 +60,7 @@ void conv_ref_forward(const struct conv_shape *shape, const struct conv_input *i
     for (size_t i = 0; i < count; i++) own[i] = bias ? bias[i % shape->out_c] : 0;
     struct operands operands = {.shape = shape, .input = input, .w = w, .y = y};
     each_tap(shape, image, add_forward, &operands);
-    for (size_t i = 0; relu && i < count; i++) own[i] = own[i] > 0 ? own[i] : 0;
+    for (size_t i = 0; relu && i < count; i++) own[i] = own[i] < 0 ? 0 : own[i];
 }
 
 static void add_backward_input(const struct tap *tap, void *context) {
@@ -64,16 +68,16 @@ static void add_backward_input(const struct tap *tap, void *context) {
     for (int i = 0; i < o->shape->in_c; i++) {
         const real *w = o->w + tap->weight + (size_t)i * o->shape->out_c;
         real sum = 0;
-        for (int j = 0; j < o->shape->out_c; j++) sum += o->gy[tap->out + j] * w[j];
+        for (int j = 0; j < o->shape->out_c; j++) sum += gradient_at(o, tap->out + j) * w[j];
         o->gx[tap->in + i] += sum;
     }
 }
 
-void conv_ref_backward_input(const struct conv_shape *shape, const real *gy, const real *w,
-                             int image, real *gx) {
+void conv_ref_backward_input(const struct conv_shape *shape, const real *y, const real *gy,
+                             const real *w, int image, real *gx) {
     size_t count = (size_t)shape->in_h * shape->in_w * shape->in_c;
     for (size_t i = 0; i < count; i++) gx[image * count + i] = 0;
-    struct operands operands = {.shape = shape, .w = w, .gy = gy, .gx = gx};
+    struct operands operands = {.shape = shape, .w = w, .out = y, .gy = gy, .gx = gx};
     each_tap(shape, image, add_backward_input, &operands);
 }
 
@@ -82,16 +86,18 @@ static void add_backward_weight(const struct tap *tap, void *context) {
     for (int i = 0; i < o->shape->in_c; i++) {
         real x = input_at(o->input, tap->in + i);
         real *gw = o->gw + tap->weight + (size_t)i * o->shape->out_c;
-        for (int j = 0; j < o->shape->out_c; j++) gw[j] += x * o->gy[tap->out + j];
+        for (int j = 0; j < o->shape->out_c; j++) gw[j] += x * gradient_at(o, tap->out + j);
     }
 }
 
 void conv_ref_backward_weight(const struct conv_shape *shape, const struct conv_input *input,
-                              const real *gy, real *gw, real *gb) {
-    struct operands operands = {.shape = shape, .input = input, .gy = gy, .gw = gw};
+                              const real *y, const real *gy, real *gw, real *gb) {
+    struct operands operands = {.shape = shape, .input = input, .out = y, .gy = gy, .gw = gw};
     for (int image = 0; image < shape->batch; image++) {
         each_tap(shape, image, add_backward_weight, &operands);
     }
     size_t pixels = (size_t)shape->batch * conv_out_h(shape) * conv_out_w(shape);
-    for (size_t i = 0; gb && i < pixels * shape->out_c; i++) gb[i % shape->out_c] += gy[i];
+    for (size_t i = 0; gb && i < pixels * shape->out_c; i++) {
+        gb[i % shape->out_c] += gradient_at(&operands, i);
+    }
 }

@@ -10,12 +10,12 @@ struct conv_input { // one of the two
     real scale, shift;
 };
 
-// One image of the batch.
+// One image of the batch. y, if not NULL, masks gy as in conv_backward.
 void conv_ref_forward(const struct conv_shape *shape, const struct conv_input *input, const real *w,
                       const real *bias, bool relu, int image, real *y);
-void conv_ref_backward_input(const struct conv_shape *shape, const real *gy, const real *w,
-                             int image, real *gx);
+void conv_ref_backward_input(const struct conv_shape *shape, const real *y, const real *gy,
+                             const real *w, int image, real *gx);
 
 // The whole batch.
 void conv_ref_backward_weight(const struct conv_shape *shape, const struct conv_input *input,
-                              const real *gy, real *gw, real *gb);
+                              const real *y, const real *gy, real *gw, real *gb);

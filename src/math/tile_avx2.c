@@ -1,0 +1,1 @@
+#include "math/tile_body.h"
