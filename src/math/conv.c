@@ -41,7 +41,7 @@ static void backward(struct pool *pool, const struct conv_shape *shape,
     for (int image = 0; gx && image < shape->batch; image++) {
         conv_ref_backward_input(shape, y, gy, w, image, gx);
     }
-    if (gw) conv_ref_backward_weight(shape, input, y, gy, gw, gb);
+    if (gw || gb) conv_ref_backward_weight(shape, input, y, gy, gw, gb);
 }
 
 #else

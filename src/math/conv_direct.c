@@ -137,7 +137,7 @@ struct job {
     const struct conv_input *input;
     const float *y, *gy, *packed, *bias;
     float *out, *gx, *parts;
-    bool relu, wants_gw;
+    bool relu, wants_gw, wants_gb;
 };
 
 // Rows of the picture with their first row and row length, as the tiles read them.
@@ -345,13 +345,13 @@ static void backward_weight_band(const struct job *job, const struct rows *gy, i
         .b_step = p->gy_c,
         .c_row = p->gy_c,
     };
-    for (int ky = 0; ky < s->kernel; ky++) {
+    for (int ky = 0; job->wants_gw && ky < s->kernel; ky++) {
         tile.a = x.at + ky * x.row;
         tile.c = partial + (size_t)ky * tile.rows * p->gy_c;
         p->kernels->outer(&tile);
     }
     float *gb = partial + p->partial - p->gy_c;
-    for (int r = 0; r < count; r++) {
+    for (int r = 0; job->wants_gb && r < count; r++) {
         const float *from = tile.b + r * gy->row;
         for (int i = 0; i < p->out_w; i++) {
             for (int c = 0; c < p->gy_c; c++) gb[c] += from[(size_t)i * p->gy_c + c];
@@ -373,7 +373,7 @@ static void backward_part(void *context, int part) {
             struct rows gy = gy_rows(job, image, first - p->halo, count + p->halo, gy_copy);
             if (job->gx) backward_input_band(job, &gy, image, first, count);
             count = min_int(count, p->out_h - first);
-            if (job->wants_gw && count > 0) {
+            if ((job->wants_gw || job->wants_gb) && count > 0) {
                 backward_weight_band(job, &gy, image, first, count, x_copy, partial);
             }
         }
@@ -389,18 +389,20 @@ void conv_direct_backward(struct pool *pool, const struct conv_shape *shape,
                       .gy = gy,
                       .gx = gx,
                       .packed = workspace,
-                      .wants_gw = gw != NULL};
+                      .wants_gw = gw != NULL,
+                      .wants_gb = gb != NULL};
     const struct plan *p = &job.plan;
     job.parts = (float *)workspace + (p->backward_weights + 15) / 16 * 16;
     if (gx) pack_backward(p, w, workspace);
     pool_run(pool, p->n_image_parts, backward_part, &job);
     int out_c = p->s.out_c;
-    for (int part = 0; gw && part < p->n_image_parts; part++) {
+    size_t rows = (size_t)p->s.kernel * p->s.kernel * p->s.in_c;
+    for (int part = 0; (gw || gb) && part < p->n_image_parts; part++) {
         const float *from = job.parts + part * p->part_floats;
-        for (int i = 0; i < p->s.kernel * p->s.kernel * p->s.in_c; i++, from += p->gy_c) {
-            for (int c = 0; c < out_c; c++) gw[(size_t)i * out_c + c] += from[c];
+        for (size_t i = 0; gw && i < rows * out_c; i++) {
+            gw[i] += from[i / out_c * p->gy_c + i % out_c];
         }
-        for (int c = 0; gb && c < out_c; c++) gb[c] += from[c];
+        for (int c = 0; gb && c < out_c; c++) gb[c] += from[rows * p->gy_c + c];
     }
 }
 

@@ -93,7 +93,7 @@ static void add_backward_weight(const struct tap *tap, void *context) {
 void conv_ref_backward_weight(const struct conv_shape *shape, const struct conv_input *input,
                               const real *y, const real *gy, real *gw, real *gb) {
     struct operands operands = {.shape = shape, .input = input, .out = y, .gy = gy, .gw = gw};
-    for (int image = 0; image < shape->batch; image++) {
+    for (int image = 0; gw && image < shape->batch; image++) {
         each_tap(shape, image, add_backward_weight, &operands);
     }
     size_t pixels = (size_t)shape->batch * conv_out_h(shape) * conv_out_w(shape);

@@ -16,6 +16,6 @@ void conv_ref_forward(const struct conv_shape *shape, const struct conv_input *i
 void conv_ref_backward_input(const struct conv_shape *shape, const real *y, const real *gy,
                              const real *w, int image, real *gx);
 
-// The whole batch.
+// The whole batch; gw or gb may be NULL.
 void conv_ref_backward_weight(const struct conv_shape *shape, const struct conv_input *input,
                               const real *y, const real *gy, real *gw, real *gb);

@@ -164,38 +164,34 @@ static void *workspace(struct tape *tape, const struct conv_shape *shape, size_t
     return arena_alloc(tape_arena(tape), conv_workspace_bytes(shape));
 }
 
-static void conv_input_backward(struct tape *tape, const struct conv_context *c, void *space) {
-    if (!tensor_adds(c->x)) {
-        conv_backward_input(tape_pool(tape), &c->shape, c->y->grad, c->w->data, c->x->grad, space);
-        return;
-    }
-    real *part = ARENA_ARRAY(tape_arena(tape), real, c->x->count);
-    conv_backward_input(tape_pool(tape), &c->shape, c->y->grad, c->w->data, part, space);
-    vec_run(tape_pool(tape), VEC_COPY,
-            &(struct vec_args){.x = part, .out = c->x->grad, .accumulate = true}, c->x->count);
+// Gradients of weights are added to, so they start at 0 when nothing is there yet.
+static real *cleared_grad(bool wanted, struct tensor *x) {
+    if (!wanted) return NULL;
+    if (!tensor_adds(x)) memset(x->grad, 0, x->count * sizeof(real));
+    return x->grad;
 }
 
-static void conv_backward(struct tape *tape, void *context) {
+static void conv_layer_backward(struct tape *tape, void *context) {
     const struct conv_context *c = context;
     if (!tensor_reached(c->y)) return;
     struct pool *pool = tape_pool(tape);
     size_t mark;
     void *space = workspace(tape, &c->shape, &mark);
-    if (c->relu) bias_backward(tape, c->y, NULL, false, true);
-    real *gb = c->wants_b ? c->b->grad : NULL;
-    if (c->wants_b && !tensor_adds(c->b)) memset(gb, 0, c->b->count * sizeof(real));
-    if (c->wants_w) {
-        if (!tensor_adds(c->w)) memset(c->w->grad, 0, c->w->count * sizeof(real));
-        if (c->pixels) {
-            conv_backward_weight_u8(pool, &c->shape, c->pixels, c->scale, c->shift, c->y->grad,
-                                    c->w->grad, gb, space);
-        } else {
-            conv_backward_weight(pool, &c->shape, c->x->data, c->y->grad, c->w->grad, gb, space);
+    const real *y = c->relu ? c->y->data : NULL, *gy = c->y->grad;
+    real *gw = cleared_grad(c->wants_w, c->w), *gb = cleared_grad(c->wants_b, c->b);
+    if (c->pixels) {
+        conv_backward_u8(pool, &c->shape, c->pixels, c->scale, c->shift, y, gy, gw, gb, space);
+    } else {
+        bool add = c->wants_x && tensor_adds(c->x);
+        real *gx = c->wants_x ? c->x->grad : NULL;
+        if (add) gx = ARENA_ARRAY(tape_arena(tape), real, c->x->count);
+        conv_backward(pool, &c->shape, c->x->data, y, gy, c->w->data, gx, gw, gb, space);
+        if (add) {
+            vec_run(pool, VEC_COPY,
+                    &(struct vec_args){.x = gx, .out = c->x->grad, .accumulate = true},
+                    c->x->count);
         }
-    } else if (gb) {
-        vec_sum_rows(pool, tensor_rows(c->y), tensor_columns(c->y), c->y->grad, NULL, gb);
     }
-    if (c->wants_x) conv_input_backward(tape, c, space);
     arena_reset(tape_arena(tape), mark);
 }
 
@@ -230,7 +226,7 @@ static struct tensor *conv_run(struct tape *tape, const char *name, struct conv_
                      space);
     }
     arena_reset(tape_arena(tape), mark);
-    if (c->y->grad) op_record(tape, conv_backward, c, sizeof *c);
+    if (c->y->grad) op_record(tape, conv_layer_backward, c, sizeof *c);
     return c->y;
 }
 
