@@ -22,7 +22,7 @@ struct batch {
     const real *reward;                  // (n) n-step return
     const real *discount; // (n) gamma^n, 0 where the task ended: multiplies the bootstrap
     const real *weight;   // (n) importance weights of prioritised replay, or NULL = 1
-    real *td_error;       // (n) written when not NULL: |target - Q| for priorities
+    real *td_error; // (n) written when not NULL: |target - Q|, the larger of twins, for priorities
 };
 
 struct agent_spec {
@@ -60,6 +60,8 @@ struct agent_ops {
     void (*destroy)(struct agent *agent);
 };
 
+struct agent_tap; // core.h: how a golden test gives an update its random numbers
+
 struct agent {
     const struct agent_ops *ops;
     struct agent_spec spec;
@@ -71,16 +73,24 @@ struct agent {
     struct pool *pool;
     struct rng noise_rng;  // exploration
     struct rng update_rng; // target smoothing, sampled actions
-    int64_t updates;
+    int64_t updates;       // done so far
+    struct agent_tap *tap; // NULL outside of tests
 };
 
+// Keeps spec->encoder and pool. config may be NULL (defaults). NULL + err.
 struct agent *agent_create(const char *name, const struct agent_spec *spec, struct config *config,
                            struct pool *pool, struct rl_error *err);
-void agent_destroy(struct agent *agent);
+void agent_destroy(struct agent *agent); // NULL is fine
+// input->n rows (at most schedule.batch) give as many actions. While exploring, actions are uniform
+// in the first schedule.random_steps agent steps.
 void agent_act(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
                real *action);
+// batch->n may be at most schedule.batch. Metrics: critic_loss, q_mean, target_q, critic_grad_norm;
+// when the actor is stepped also actor_loss, actor_grad_norm, saturation (fraction of the policy's
+// actions with |a| > 0.99). RL_ENUMERIC names the tensor whose gradient is not finite.
 RL_CHECKED enum rl_status agent_update(struct agent *agent, const struct batch *batch, int64_t step,
                                        struct metrics *metrics, struct rl_error *err);
+// All but the encoder, which its owner visits.
 void agent_visit(struct agent *agent, const char *prefix, struct state_visitor *visitor);
 
 const struct agent_ops *agent_find(const char *name); // NULL when unknown
