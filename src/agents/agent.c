@@ -1,8 +1,5 @@
 #include "agents/agent.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/config.h"
 #include "base/mem.h"
 
@@ -100,16 +97,12 @@ enum rl_status agent_update(struct agent *agent, const struct batch *batch, int6
 }
 
 void agent_visit(struct agent *agent, const char *prefix, struct state_visitor *visitor) {
-    char before[sizeof visitor->prefix];
-    memcpy(before, visitor->prefix, sizeof before);
-    int length = snprintf(visitor->prefix, sizeof visitor->prefix, "%s%s%s", before,
-                          before[0] ? "." : "", prefix);
-    RL_ASSERT(length < (int)sizeof visitor->prefix);
+    size_t mark = state_enter(visitor, prefix);
     state_params(visitor, "online", &agent->params);
     state_params(visitor, "target", &agent->target);
     state_rng(visitor, "noise_rng", &agent->noise_rng);
     state_rng(visitor, "update_rng", &agent->update_rng);
     state_field(visitor, agent, updates);
     agent->ops->visit(agent, visitor);
-    memcpy(visitor->prefix, before, sizeof before);
+    state_leave(visitor, mark);
 }

@@ -39,7 +39,7 @@ static size_t encoder_bytes(struct encoder *encoder, struct tape *tape, int n) {
     struct encoder_input input = {.n = n, .pixels = blank, .rows = zero};
     tape_reset(tape);
     tape_arena(tape)->peak_bytes = 0;
-    struct tensor *out = encoder_forward(encoder, tape, &encoder->params, &input);
+    struct tensor *out = encoder->ops->forward(encoder, tape, &encoder->params, &input);
     tape_backward(tape, op_sum(tape, out));
     size_t peak_bytes = tape_arena(tape)->peak_bytes;
     tape_reset(tape);
@@ -82,7 +82,7 @@ enum rl_status agent_finish(struct agent *agent, size_t row_reals, struct rl_err
 
 struct tensor *agent_features(struct agent *agent, const struct encoder_input *input) {
     struct encoder *encoder = agent->spec.encoder;
-    if (encoder) return encoder_forward(encoder, agent->tape, &encoder->params, input);
+    if (encoder) return encoder->ops->forward(encoder, agent->tape, &encoder->params, input);
     return tape_input_2d(agent->tape, input->rows, input->n, agent->spec.feature_dim);
 }
 

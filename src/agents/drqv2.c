@@ -1,9 +1,9 @@
-// DrQ-v2 (Yarats 2021, https://arxiv.org/abs/2107.09645): DDPG end to end from pixels. The policy is
-// a truncated normal around mu(s): the same falling standard deviation explores and, with its noise
-// cut at target_noise_clip, smooths the target and the actor's loss. The actor climbs min(Q1, Q2),
-// has no target copy, and does not train the encoder. Random shifts are the sampler's business; so
-// is the encoder's own optimizer. Defaults are the paper's for medium tasks; noise_steps is 100000
-// for easy and 2000000 for hard ones; walker takes batch 512, n_step 1.
+// DrQ-v2 (Yarats 2021, https://arxiv.org/abs/2107.09645): DDPG end to end from pixels. The policy
+// is a truncated normal around mu(s): the same falling standard deviation explores and, with its
+// noise cut at target_noise_clip, smooths the target and the actor's loss. The actor climbs min(Q1,
+// Q2), has no target copy, and does not train the encoder. Random shifts are the sampler's
+// business; so is the encoder's own optimizer. Defaults are the paper's for medium tasks;
+// noise_steps is 100000 for easy and 2000000 for hard ones; walker takes batch 512, n_step 1.
 #include "agents/dpg.h"
 
 static const struct opt_spec specs[] = {

@@ -1,6 +1,6 @@
-// TD3 (Fujimoto 2018, https://arxiv.org/abs/1802.09477): DDPG with two critics whose smaller value is
-// the target, smoothed target actions, and an actor (with all targets) stepped every second update.
-// Defaults are those of the authors' program for state observations.
+// TD3 (Fujimoto 2018, https://arxiv.org/abs/1802.09477): DDPG with two critics whose smaller value
+// is the target, smoothed target actions, and an actor (with all targets) stepped every second
+// update. Defaults are those of the authors' program for state observations.
 #include "agents/dpg.h"
 
 static const struct opt_spec specs[] = {
