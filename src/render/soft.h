@@ -1,0 +1,202 @@
+// The software renderer's insides, shared by its files; everybody else includes render.h.
+//
+// A frame is drawn in two halves. The *setup* (soft_scene.c and its helpers; once a frame, scalar)
+// turns each mjvGeom into parts: surfaces of one simple kind, with the ray of every pixel written
+// in the part's own unit frame as an affine function of the pixel. The *kernel* (soft_*.inc.h,
+// compiled once per instruction set) walks over packets of 4x2 pixels: which part covers each of 4
+// samples, then one shading per part and pixel, as OpenGL's multisampling does.
+//
+// Conventions: pixel rows count from the BOTTOM as in OpenGL (the output is flipped); w = 1 /
+// distance along the view axis, so that it is affine on planes and larger means nearer.
+#pragma once
+
+#include <mujoco/mujoco.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "render/render.h"
+
+enum {
+    SOFT_LANES = 8,
+    SOFT_SAMPLES = 4,
+    SOFT_MAX_LEVELS = 16,
+    SOFT_MAX_LIGHTS = 16, // of a scene; OpenGL's fixed pipeline has 8
+};
+
+// --- textures (soft_texture.c) ---
+
+// One level of one face; width and height in texels.
+struct soft_level {
+    int width, height;
+    const uint32_t *texel; // R | G << 8 | B << 16, (height, width)
+    const uint8_t
+        *footprint; // (height, width, 16): the 2x2 texels from (x, y) on, wrapped; NULL for cubes
+};
+
+struct soft_texture {
+    bool cube;
+    int level_count;
+    struct soft_level level[6][SOFT_MAX_LEVELS]; // [face]; 2d textures use face 0
+    uint32_t *texels;
+    uint8_t *footprints;
+};
+
+RL_CHECKED enum rl_status soft_texture_load(struct soft_texture *texture, const mjModel *model,
+                                            int id, struct rl_error *err);
+void soft_texture_release(struct soft_texture *texture);
+
+// a + (b - a) * weight / 256, rounded as llvmpipe's fixed-point filter rounds it.
+static inline int soft_lerp_u8(int a, int b, int weight) {
+    return a + (((b - a) * weight + 128) >> 8);
+}
+
+// --- what a frame is made of ---
+
+enum soft_kind {
+    SOFT_ELLIPSOID,
+    SOFT_CAPSULE,
+    SOFT_TUBE, // open cylinder, |z| <= half in units of the radius
+    SOFT_DISC, // z = 0, x^2 + y^2 <= 1
+    SOFT_RECT, // z = 0, |x|, |y| <= 1
+    SOFT_BOX,  // as a shadow caster only; drawn as rects
+    SOFT_TRIANGLES,
+};
+
+struct soft_affine { // a + b (px - cx) + c (py - cy)
+    float a, b, c;
+};
+
+struct soft_quadric { // discriminant of the ray and half its linear term, around the part's (cx,
+                      // cy)
+    float q[6];       // 1, x, y, x^2, x y, y^2
+    struct soft_affine b;
+    float inverse_c;
+};
+
+struct soft_light {
+    bool directional, shadow;
+    float pos[3], dir[3]; // world; dir is of unit length, away from the light
+    float attenuation[3], cutoff, cos_cutoff, exponent; // cutoff in degrees
+    float ambient[3], diffuse[3], specular[3];
+};
+
+// A light in a part's frame (rotation and shift only, so that lengths stay metres).
+struct soft_local_light {
+    float pos[3]; // directional: unit vector towards the light
+    float dir[3];
+};
+
+struct soft_material {
+    float rgba[4], emission, specular, shininess, reflectance; // shininess: the exponent
+    int texture;                                               // index, -1 none
+    bool cube;
+    float tex_scale[3], tex_shift[2]; // see soft_scene.c
+};
+
+struct soft_part {
+    uint8_t kind;
+    bool mirror_skip;
+    int geom; // index in the scene
+    int material;
+    int grid;                         // index of the plane's grid of lit vertices, -1 for others
+    float scale[3], inverse_scale[3]; // unit frame to metres
+    float half;                       // half length in units of the radius
+    float axis[9];                    // rows: the part's axes in the world
+    float center[3];
+    int x0, x1, y0, y1; // pixels that its samples can touch, half open
+    float cx, cy;
+    float origin[3];           // the eye in the unit frame
+    struct soft_affine ray[3]; // ray directions in the unit frame, depth 1 along the view axis
+    struct soft_quadric body, cap[2];
+    struct soft_affine w, wx, wy; // planar kinds: 1/depth, x/depth, y/depth in the unit frame
+    const struct soft_local_light *light; // [light_count]
+};
+
+struct soft_view {
+    double eye[3], d0[3], dx[3], dy[3]; // ray(px, py) = d0 + px dx + py dy, 1 along the axis
+    double axis[9];                     // rows right, up, forward (mirrored for reflections)
+    double tan0[2], tan_pixel[2]; // right and up component of the ray: tan0 + pixel * tan_pixel
+    int width, height;
+};
+
+// What blocks light, in its unit frame as a function of the receiving pixel.
+struct soft_caster {
+    uint8_t kind;
+    int geom;
+    float half;
+    float cx, cy;
+    float origin[3];
+    struct soft_affine ray[3];
+    float light[3]; // of this shadow light: position, or direction towards it, in the unit frame
+};
+
+struct soft_shadow { // one shadow-casting light
+    int light;
+    float tangent; // half width of the shadow map at depth 1; directional: half width
+    struct soft_affine
+        ray[3];       // camera ray in light coordinates (right, up, forward), around (0, 0)
+    float origin[3];  // the eye in light coordinates
+    int caster_count; // padded to a multiple of 8 in the boxes
+    struct soft_caster *caster;
+    float *box[4]; // u0, u1, v0, v1 in the plane at depth 1 (directional: metres)
+};
+
+// A plane's grid of vertices, lit lazily in runs of 8 along x.
+struct soft_grid {
+    int count[2];  // vertices along x, y
+    float size[2]; // half sizes in metres
+    float pad[2], pitch[2];
+    int row_blocks;     // runs of 8 vertices in a row
+    uint32_t *stamp;    // (count y, row_blocks): frame in which the run was lit
+    float *color;       // (count y, row_blocks, 8, passes, 4)
+    float *position[2]; // of the vertices, padded by repetition to a multiple of 8
+};
+
+struct soft {
+    const mjModel *model;
+    struct render_size size;
+    int packets_x, packets_y;
+    int texture_count;
+    struct soft_texture *texture;
+    int sky_texture; // -1 none
+    int grid_count;
+    struct soft_grid *grid;
+    int pass_capacity; // 1 + shadow-casting lights that the grids have room for
+    float shadow_clip, shadow_scale;
+    // --- per frame ---
+    uint32_t frame;
+    int geom_capacity;
+    int part_count, mirror_count, light_count, shadow_count, pass_count;
+    float znear, zfar;
+    struct soft_view view, mirror_view;
+    struct soft_part *part, *mirror;
+    struct soft_material *material; // [geom]
+    struct soft_light light[SOFT_MAX_LIGHTS];
+    int base_light[SOFT_MAX_LIGHTS], base_light_count; // lights of the pass without shadows
+    struct soft_shadow shadow[SOFT_MAX_LIGHTS];
+    struct soft_local_light *local_light;
+    int reflective; // geom index or -1
+    float mirror_point[3], mirror_normal[3];
+    int *geom_order; // scratch
+    bool sky;
+    uint32_t *sky_pixel;             // (packets_y, packets_x, 8)
+    double sky_key[9];               // view rays that it was drawn for
+    int *row_list, *mirror_row_list; // scratch: parts that touch the current row of packets
+    int transparent_count;
+    int *transparent; // part indices, near to far
+};
+
+struct soft *soft_create(const mjModel *model, struct render_size size, struct rl_error *err);
+void soft_destroy(struct soft *soft);
+RL_CHECKED enum rl_status soft_draw(struct soft *soft, const mjvScene *scene,
+                                    const struct render_target *target, struct rl_error *err);
+
+// Setup of one frame; soft_scene.c.
+RL_CHECKED enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene,
+                                           struct rl_error *err);
+
+// The kernel, one a target.
+void soft_kernel_portable(struct soft *soft, const struct render_target *target);
+void soft_kernel_avx2(struct soft *soft, const struct render_target *target);
+void soft_kernel_avx512(struct soft *soft, const struct render_target *target);

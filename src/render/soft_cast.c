@@ -1,0 +1,174 @@
+// Shadow-casting lights: the light's own view, the solid of every caster in its unit frame, and the
+// caster's bounds in the shadow map, by which the kernel picks the few that can matter for a
+// packet.
+#include <math.h>
+
+#include "render/soft_setup.h"
+
+static void normalize3(double *v) {
+    double length = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+    for (int k = 0; k < 3; k++) v[k] = length > 1e-10 ? v[k] / length : k == 2;
+}
+
+static void cross3(double *out, const double *a, const double *b) {
+    out[0] = a[1] * b[2] - a[2] * b[1];
+    out[1] = a[2] * b[0] - a[0] * b[2];
+    out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+static double dot3(const double *a, const double *b) {
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+// The light's frame as MuJoCo builds it: up is dir x -X, or dir x Y when that is too short.
+static void light_axes(const struct soft_light *light, double axis[9]) {
+    double forward[3], up[3], other[3] = {-1, 0, 0};
+    for (int k = 0; k < 3; k++) forward[k] = (double)light->dir[k];
+    cross3(up, forward, other);
+    if (dot3(up, up) <= 0.01) {
+        other[0] = 0, other[1] = 1;
+        cross3(up, forward, other);
+    }
+    normalize3(up);
+    cross3(&axis[0], forward, up);
+    normalize3(&axis[0]);
+    cross3(&axis[3], &axis[0], forward);
+    for (int k = 0; k < 3; k++) axis[6 + k] = forward[k];
+}
+
+// Half axes of a geom's unit frame in the world (axis), its centre, and the caster's kind and half
+// length.
+bool soft_caster_shape(const struct soft *soft, const mjvGeom *geom, struct soft_caster *caster,
+                       double center[3], double axis[3][3]) {
+    double size[3] = {(double)geom->size[0], (double)geom->size[1], (double)geom->size[2]};
+    caster->half = 0;
+    switch (geom->type) {
+    case mjGEOM_SPHERE:
+    case mjGEOM_ELLIPSOID: caster->kind = SOFT_ELLIPSOID; break;
+    case mjGEOM_CAPSULE:
+    case mjGEOM_CYLINDER:
+        caster->kind = geom->type == mjGEOM_CAPSULE ? SOFT_CAPSULE : SOFT_TUBE;
+        if (!(size[0] > 1e-9) || !(size[2] >= 0)) return false;
+        caster->half = (float)(size[2] / size[0]);
+        size[1] = size[2] = size[0];
+        break;
+    case mjGEOM_BOX: caster->kind = SOFT_BOX; break;
+    case mjGEOM_PLANE: {
+        int plane = geom->dataid;
+        caster->kind = SOFT_RECT;
+        if (plane >= 0 && plane < soft->grid_count - 1) {
+            for (int k = 0; k < 2; k++) size[k] = (double)soft->grid[plane].size[k];
+        }
+        size[2] = 1;
+        break;
+    }
+    default: return false;
+    }
+    for (int k = 0; k < 3; k++) {
+        if (!(size[k] > 1e-9)) return false;
+        center[k] = (double)geom->pos[k];
+        for (int i = 0; i < 3; i++) axis[k][i] = (double)geom->mat[3 * i + k] * size[k];
+    }
+    return true;
+}
+
+static void caster_bounds(struct soft_bounds *bounds, const struct soft_view *view,
+                          bool directional, const struct soft_caster *caster,
+                          const double center[3], double axis[3][3]) {
+    double corner[8][3], half = caster->kind == SOFT_CAPSULE ? 1.0 + (double)caster->half
+                                : caster->kind == SOFT_TUBE  ? (double)caster->half
+                                : caster->kind == SOFT_RECT  ? 0.0
+                                                             : 1.0;
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 3; k++) {
+            corner[i][k] = center[k] + (i & 1 ? 1 : -1) * axis[0][k] +
+                           (i & 2 ? 1 : -1) * axis[1][k] + (i & 4 ? half : -half) * axis[2][k];
+        }
+    }
+    *bounds = soft_bounds_none();
+    if (!directional) {
+        if (caster->kind == SOFT_ELLIPSOID)
+            soft_bounds_ellipsoid(bounds, view, center, axis);
+        else
+            soft_bounds_corners(bounds, view, 8, corner);
+        return;
+    }
+    for (int i = 0; i < 8; i++) {
+        double relative[3];
+        for (int k = 0; k < 3; k++) relative[k] = corner[i][k] - view->eye[k];
+        double u = dot3(&view->axis[0], relative), v = dot3(&view->axis[3], relative);
+        bounds->x0 = fmin(bounds->x0, u), bounds->x1 = fmax(bounds->x1, u);
+        bounds->y0 = fmin(bounds->y0, v), bounds->y1 = fmax(bounds->y1, v);
+    }
+}
+
+static void caster_setup(struct soft *soft, struct soft_caster *caster,
+                         const struct soft_light *light, const double center[3],
+                         double axis[3][3]) {
+    struct soft_ray ray;
+    caster->cx = (float)(soft->view.width / 2);
+    caster->cy = (float)(soft->view.height / 2);
+    soft_ray_setup(&soft->view, center, axis, (double)caster->cx, (double)caster->cy, &ray);
+    for (int k = 0; k < 3; k++) {
+        double relative[3], length2 = dot3(axis[k], axis[k]);
+        for (int i = 0; i < 3; i++) {
+            relative[i] =
+                light->directional ? -(double)light->dir[i] : (double)light->pos[i] - center[i];
+        }
+        caster->origin[k] = (float)ray.origin[k];
+        caster->ray[k] =
+            (struct soft_affine){(float)ray.d[0][k], (float)ray.d[1][k], (float)ray.d[2][k]};
+        caster->light[k] = (float)(dot3(axis[k], relative) / length2);
+    }
+}
+
+static void shadow_setup(struct soft *soft, struct soft_shadow *shadow, const mjvScene *scene) {
+    const struct soft_light *light = &soft->light[shadow->light];
+    struct soft_view from = {0};
+    light_axes(light, from.axis);
+    for (int k = 0; k < 3; k++) from.eye[k] = (double)light->pos[k];
+    const double *axis[3] = {&from.axis[0], &from.axis[3], &from.axis[6]};
+    for (int k = 0; k < 3; k++) {
+        double relative[3];
+        for (int i = 0; i < 3; i++) relative[i] = soft->view.eye[i] - from.eye[i];
+        shadow->origin[k] = (float)dot3(axis[k], relative);
+        shadow->ray[k] = (struct soft_affine){(float)dot3(axis[k], soft->view.d0),
+                                              (float)dot3(axis[k], soft->view.dx),
+                                              (float)dot3(axis[k], soft->view.dy)};
+    }
+    double fov = fmin(2 * (double)light->cutoff * (double)soft->shadow_scale, 160);
+    shadow->tangent = light->directional ? soft->shadow_clip : (float)tan(fov / 360 * mjPI);
+    int count = 0;
+    for (int i = 0; i < scene->ngeom; i++) {
+        const mjvGeom *geom = &scene->geoms[i];
+        struct soft_caster *caster = &shadow->caster[count];
+        double center[3], half_axis[3][3];
+        if (geom->category == mjCAT_DECOR) continue;
+        if (!soft_caster_shape(soft, geom, caster, center, half_axis)) continue;
+        caster->geom = i;
+        struct soft_bounds b;
+        caster_bounds(&b, &from, light->directional, caster, center, half_axis);
+        double edge = (double)shadow->tangent;
+        if (b.x0 > b.x1 || b.x0 > edge || b.x1 < -edge || b.y0 > edge || b.y1 < -edge) continue;
+        caster_setup(soft, caster, light, center, half_axis);
+        shadow->box[0][count] = (float)b.x0, shadow->box[1][count] = (float)b.x1;
+        shadow->box[2][count] = (float)b.y0, shadow->box[3][count] = (float)b.y1;
+        count++;
+    }
+    shadow->caster_count = count;
+    for (; count % SOFT_LANES; count++) { // empty boxes
+        shadow->box[0][count] = shadow->box[2][count] = 1e30f;
+        shadow->box[1][count] = shadow->box[3][count] = -1e30f;
+    }
+}
+
+void soft_cast_setup(struct soft *soft, const mjvScene *scene) {
+    soft->shadow_count = 0;
+    if (!scene->flags[mjRND_SHADOW] || soft->model->vis.quality.shadowsize < 1) return;
+    for (int i = 0; i < soft->light_count && soft->shadow_count < soft->pass_capacity - 1; i++) {
+        if (!soft->light[i].shadow) continue;
+        struct soft_shadow *shadow = &soft->shadow[soft->shadow_count++];
+        shadow->light = i;
+        shadow_setup(soft, shadow, scene);
+    }
+}

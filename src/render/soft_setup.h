@@ -1,0 +1,43 @@
+// Shared by the files that set up a frame for the kernel (soft_scene.c, soft_part.c, soft_cast.c,
+// soft_grid.c).
+#pragma once
+
+#include "render/soft.h"
+
+struct soft_bounds { // tangents of the view: x / z and y / z
+    double x0, x1, y0, y1;
+};
+
+struct soft_ray { // of every pixel, in a unit frame: origin + t (d[0] + d[1] (px - cx) + d[2] (py -
+                  // cy))
+    double origin[3], d[3][3];
+};
+
+struct soft_bounds soft_bounds_none(void);
+void soft_bounds_all(struct soft_bounds *bounds);
+// Grow bounds by a shape; axis[k] are its half axes in metres. Shapes that reach the eye make them
+// infinite, shapes behind it leave them.
+void soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *view,
+                           const double center[3], double axis[3][3]);
+void soft_bounds_corners(struct soft_bounds *bounds, const struct soft_view *view, int count,
+                         double corner[][3]);
+
+void soft_ray_setup(const struct soft_view *view, const double center[3], double axis[3][3],
+                    double cx, double cy, struct soft_ray *ray);
+
+// Fills everything that depends on pose and view; kind, half, geom, material, grid are set before.
+// False: nothing of it can be seen.
+bool soft_part_setup(struct soft_part *part, const struct soft_view *view, const double center[3],
+                     double axis[3][3]);
+
+// Shadow-casting lights and what blocks them; soft_cast.c.
+bool soft_caster_shape(const struct soft *soft, const mjvGeom *geom, struct soft_caster *caster,
+                       double center[3], double axis[3][3]);
+void soft_cast_setup(struct soft *soft, const mjvScene *scene);
+
+// Grids of the model's planes; soft_grid.c. The last one is the default for planes outside the
+// model.
+RL_CHECKED enum rl_status soft_grid_create(struct soft *soft, struct rl_error *err);
+
+// Redraws the cached sky when the view has turned; soft_sky.c.
+void soft_sky_setup(struct soft *soft);

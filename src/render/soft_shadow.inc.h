@@ -1,0 +1,101 @@
+// Which lanes a light does not reach. Rays run from the point to the light, in the caster's unit
+// frame.
+
+// Unit sphere shifted by z; o is the point, d the way to the light (its length only matters for
+// spots).
+VEC vi blocked_by_sphere(vf ox, vf oy, vf oz, vf dx, vf dy, vf dz, int directional) {
+    vf a = dx * dx + dy * dy + dz * dz, b = ox * dx + oy * dy + oz * dz;
+    vf c = ox * ox + oy * oy + oz * oz - 1.0f;
+    vi ahead = (b < 0) & (b * b >= a * c);
+    if (!directional) ahead &= -b <= a;
+    return ahead | (c < 0);
+}
+
+// Solid cylinder |z| <= half.
+VEC vi blocked_by_tube(vf ox, vf oy, vf oz, vf dx, vf dy, vf dz, float half, int directional) {
+    vf a = vf_max(dx * dx + dy * dy, vf_set(1e-12f)), b = ox * dx + oy * dy,
+       c = ox * ox + oy * oy - 1.0f;
+    vf disc = b * b - a * c, root = vf_sqrt(vf_max(disc, vf_set(0)));
+    vf t0 = vf_max((-b - root) / a, vf_set(0)), t1 = (root - b) / a;
+    if (!directional) t1 = vf_min(t1, vf_set(1));
+    vf z0 = oz + t0 * dz, z1 = oz + t1 * dz;
+    return (disc >= 0) & (t0 <= t1) & (vf_min(z0, z1) <= half) & (vf_max(z0, z1) >= -half);
+}
+
+VEC vi blocked_by_box(const vf o[3], const vf d[3], int directional) {
+    vf t0 = vf_set(0), t1 = vf_set(directional ? 1e30f : 1);
+    for (int k = 0; k < 3; k++) {
+        vf step = vf_pick(vf_abs(d[k]) < 1e-12f, vf_set(1e-12f), d[k]);
+        vf near = (-1.0f - o[k]) / step, far = (1.0f - o[k]) / step;
+        t0 = vf_max(t0, vf_min(near, far));
+        t1 = vf_min(t1, vf_max(near, far));
+    }
+    return t0 < t1;
+}
+
+VEC vi blocked_by_rect(const vf o[3], const vf d[3], int directional) {
+    vf t = -o[2] / vf_pick(vf_abs(d[2]) < 1e-12f, vf_set(1e-12f), d[2]);
+    vf x = o[0] + t * d[0], y = o[1] + t * d[1];
+    vi hit = (t > 1e-4f) & (vf_abs(x) <= 1.0f) & (vf_abs(y) <= 1.0f);
+    return directional ? hit : hit & (t < 1.0f);
+}
+
+VEC vi blocked_by(const struct soft_caster *caster, vf x, vf y, vf t, int directional) {
+    vf o[3], d[3];
+    vf rx = x - caster->cx, ry = y - caster->cy;
+    for (int k = 0; k < 3; k++) {
+        o[k] = affine(&caster->ray[k], rx, ry) * t + caster->origin[k];
+        d[k] = directional ? vf_set(caster->light[k]) : vf_set(caster->light[k]) - o[k];
+    }
+    switch ((enum soft_kind)caster->kind) {
+    case SOFT_ELLIPSOID: return blocked_by_sphere(o[0], o[1], o[2], d[0], d[1], d[2], directional);
+    case SOFT_CAPSULE: {
+        float h = caster->half;
+        return blocked_by_tube(o[0], o[1], o[2], d[0], d[1], d[2], h, directional) |
+               blocked_by_sphere(o[0], o[1], o[2] - h, d[0], d[1], d[2], directional) |
+               blocked_by_sphere(o[0], o[1], o[2] + h, d[0], d[1], d[2], directional);
+    }
+    case SOFT_TUBE:
+        return blocked_by_tube(o[0], o[1], o[2], d[0], d[1], d[2], caster->half, directional);
+    case SOFT_BOX: return blocked_by_box(o, d, directional);
+    case SOFT_RECT: return blocked_by_rect(o, d, directional);
+    default: return vi_set(0);
+    }
+}
+
+VEC float lanes_min(vf v) {
+    float lane[8], m;
+    vf_store(lane, v);
+    m = lane[0];
+    for (int i = 1; i < 8; i++) m = lane[i] < m ? lane[i] : m;
+    return m;
+}
+
+VEC float lanes_max(vf v) {
+    return -lanes_min(-v);
+}
+
+// Lanes (of active) in the shadow of another geom; x, y pixel coordinates, t depth.
+VEC vi in_shadow(const struct soft *soft, const struct soft_shadow *shadow, int geom, vf x, vf y,
+                 vf t, vi active) {
+    int directional = soft->light[shadow->light].directional;
+    vf at[3];
+    for (int k = 0; k < 3; k++) at[k] = affine(&shadow->ray[k], x, y) * t + shadow->origin[k];
+    vf u = directional ? at[0] : at[0] / at[2], v = directional ? at[1] : at[1] / at[2];
+    active &= (at[2] > 0) & (vf_abs(u) <= shadow->tangent) & (vf_abs(v) <= shadow->tangent);
+    if (!vi_any(active)) return active;
+    vf u0 = vf_set(lanes_min(vf_pick(active, u, vf_set(1e30f))));
+    vf u1 = vf_set(lanes_max(vf_pick(active, u, vf_set(-1e30f))));
+    vf v0 = vf_set(lanes_min(vf_pick(active, v, vf_set(1e30f))));
+    vf v1 = vf_set(lanes_max(vf_pick(active, v, vf_set(-1e30f))));
+    vi dark = vi_set(0);
+    for (int i = 0; i < shadow->caster_count; i += SOFT_LANES) {
+        vi near = (vf_load(shadow->box[0] + i) <= u1) & (vf_load(shadow->box[1] + i) >= u0) &
+                  (vf_load(shadow->box[2] + i) <= v1) & (vf_load(shadow->box[3] + i) >= v0);
+        for (unsigned bits = (unsigned)vi_bits(near); bits; bits &= bits - 1) {
+            const struct soft_caster *caster = &shadow->caster[i + __builtin_ctz(bits)];
+            if (caster->geom != geom) dark |= blocked_by(caster, x, y, t, directional);
+        }
+    }
+    return dark & active;
+}

@@ -1,0 +1,182 @@
+// Eight lanes of float and int32 for the renderer's kernel. Only operations whose bits do not
+// depend on the instruction set: IEEE + - * / sqrt, compares, conversions; never a fused
+// multiply-add, never an approximate reciprocal. So every target draws the same bytes.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+typedef float vf __attribute__((vector_size(32)));
+typedef int32_t vi __attribute__((vector_size(32)));
+typedef float f4 __attribute__((vector_size(16)));
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi" // vectors are passed only between inlined functions
+#endif
+
+#define VEC static inline __attribute__((always_inline, unused))
+
+VEC vf vf_set(float x) {
+    return (vf){x, x, x, x, x, x, x, x};
+}
+VEC vi vi_set(int x) {
+    return (vi){x, x, x, x, x, x, x, x};
+}
+VEC vf vf_load(const float *p) {
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+VEC vi vi_load(const void *p) {
+    vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+VEC void vf_store(float *p, vf v) {
+    memcpy(p, &v, sizeof v);
+}
+VEC void vi_store(void *p, vi v) {
+    memcpy(p, &v, sizeof v);
+}
+
+#if defined(__AVX2__)
+VEC vf vf_sqrt(vf x) {
+    return (vf)_mm256_sqrt_ps((__m256)x);
+}
+VEC vf vf_max(vf a, vf b) { // a > b ? a : b
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+VEC vf vf_min(vf a, vf b) { // a < b ? a : b
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+}
+VEC vf vf_pick(vi mask, vf a, vf b) {
+    return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+}
+VEC vi vi_pick(vi mask, vi a, vi b) {
+    return (vi)_mm256_blendv_epi8((__m256i)b, (__m256i)a, (__m256i)mask);
+}
+VEC int vi_bits(vi mask) { // one bit a lane
+    return _mm256_movemask_ps((__m256)mask);
+}
+VEC vi vf_round(vf x) { // to the nearest, ties to even
+    return (vi)_mm256_cvtps_epi32((__m256)x);
+}
+VEC vi vf_trunc(vf x) {
+    return (vi)_mm256_cvttps_epi32((__m256)x);
+}
+VEC vf vi_float(vi x) {
+    return (vf)_mm256_cvtepi32_ps((__m256i)x);
+}
+#elif defined(__SSE2__)
+struct vf_halves {
+    __m128 lo, hi;
+};
+struct vi_halves {
+    __m128i lo, hi;
+};
+VEC struct vf_halves vf_split(vf x) {
+    struct vf_halves h;
+    memcpy(&h, &x, sizeof h);
+    return h;
+}
+VEC vf vf_join(__m128 lo, __m128 hi) {
+    struct vf_halves h = {lo, hi};
+    vf x;
+    memcpy(&x, &h, sizeof x);
+    return x;
+}
+VEC vi vi_join(__m128i lo, __m128i hi) {
+    struct vi_halves h = {lo, hi};
+    vi x;
+    memcpy(&x, &h, sizeof x);
+    return x;
+}
+VEC vf vf_sqrt(vf x) {
+    struct vf_halves h = vf_split(x);
+    return vf_join(_mm_sqrt_ps(h.lo), _mm_sqrt_ps(h.hi));
+}
+VEC vf vf_max(vf a, vf b) {
+    struct vf_halves p = vf_split(a), q = vf_split(b);
+    return vf_join(_mm_max_ps(p.lo, q.lo), _mm_max_ps(p.hi, q.hi));
+}
+VEC vf vf_min(vf a, vf b) {
+    struct vf_halves p = vf_split(a), q = vf_split(b);
+    return vf_join(_mm_min_ps(p.lo, q.lo), _mm_min_ps(p.hi, q.hi));
+}
+VEC vf vf_pick(vi mask, vf a, vf b) {
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+VEC vi vi_pick(vi mask, vi a, vi b) {
+    return (mask & a) | (~mask & b);
+}
+VEC int vi_bits(vi mask) {
+    struct vf_halves h = vf_split((vf)mask);
+    return _mm_movemask_ps(h.lo) | _mm_movemask_ps(h.hi) << 4;
+}
+VEC vi vf_round(vf x) {
+    struct vf_halves h = vf_split(x);
+    return vi_join(_mm_cvtps_epi32(h.lo), _mm_cvtps_epi32(h.hi));
+}
+VEC vi vf_trunc(vf x) {
+    struct vf_halves h = vf_split(x);
+    return vi_join(_mm_cvttps_epi32(h.lo), _mm_cvttps_epi32(h.hi));
+}
+VEC vf vi_float(vi x) {
+    return __builtin_convertvector(x, vf);
+}
+#else
+#error "The renderer's kernel needs SSE2 at least; a port adds its operations here."
+#endif
+
+VEC vf vf_abs(vf x) {
+    return (vf)((vi)x & vi_set(0x7fffffff));
+}
+VEC vf vf_floor(vf x) { // |x| < 2^31
+    vf t = vi_float(vf_trunc(x));
+    return t + vi_float(t > x); // a true compare is -1
+}
+VEC vf vf_clamp01(vf x) { // NaN becomes 0
+    return vf_min(vf_max(x, vf_set(0)), vf_set(1));
+}
+VEC int vi_any(vi mask) {
+    return vi_bits(mask) != 0;
+}
+VEC int vi_all(vi mask) {
+    return vi_bits(mask) == 0xff;
+}
+
+// 2^x and log2(x) to about 1e-6 relative: minimax polynomials on [-0.5, 0.5] and [sqrt(1/2),
+// sqrt(2)].
+VEC vf vf_exp2(vf x) {
+    x = vf_min(vf_max(x, vf_set(-126)), vf_set(126));
+    vi whole = vf_round(x);
+    vf f = x - vi_float(whole);
+    vf p = vf_set(1.5403530e-4f);
+    p = p * f + 1.3333558e-3f;
+    p = p * f + 9.6181291e-3f;
+    p = p * f + 5.5504109e-2f;
+    p = p * f + 2.4022651e-1f;
+    p = p * f + 6.9314718e-1f;
+    p = p * f + 1.0f;
+    return p * (vf)((whole + 127) << 23);
+}
+VEC vf vf_log2(vf x) { // x > 0 and normal
+    vi bits = (vi)x - 0x3f3504f3;
+    vf e = vi_float(bits >> 23);
+    vf m = (vf)((bits & 0x7fffff) + 0x3f3504f3);
+    vf z = (m - 1.0f) / (m + 1.0f), y = z * z; // log2(m) = 2/ln2 atanh(z)
+    vf p = vf_set(0.32059889f);
+    p = p * y + 0.41219859f;
+    p = p * y + 0.57707802f;
+    p = p * y + 0.96179669f;
+    p = p * y + 2.88539008f;
+    return p * z + e;
+}
+VEC vf vf_power(vf x, float exponent) { // x^exponent for x >= 0; 0^e = 0
+    vf p = vf_exp2(vf_log2(vf_max(x, vf_set(1e-30f))) * exponent);
+    return vf_pick(x > 1e-30f, p, vf_set(0));
+}
