@@ -20,7 +20,8 @@ struct attention_shape {
 void attention_forward(struct pool *pool, const struct attention_shape *shape, const real *q,
                        const real *k, const real *v, real *weights, real *out);
 
-// Gradients are written or added; each may be NULL. scratch: attention_scratch(shape) numbers.
+// Gradients are written or added, v's first, then q's, then k's; each may be NULL. scratch:
+// attention_scratch(shape) numbers.
 size_t attention_scratch(const struct attention_shape *shape);
 struct attention_grad {
     real *q, *k, *v;

@@ -2,8 +2,7 @@
 
 #include <stdio.h>
 
-#define EPS      1e-5 // torch's default for every norm
-#define MOMENTUM 0.1
+#define MOMENTUM 0.1 // of batch norm's running statistics: torch's default
 
 static int add(struct params *params, const char *prefix, const char *part, int ndim,
                const int *dim, struct init init, int fan_in, int fan_out) {
@@ -65,8 +64,13 @@ struct tensor *conv_u8(struct tape *tape, const struct params *params, const str
 }
 
 static struct norm norm_add(struct params *params, const char *prefix, int size, bool affine) {
-    struct norm layer = {
-        .weight = -1, .bias = -1, .running_mean = -1, .running_var = -1, .size = size, .groups = 1};
+    struct norm layer = {.weight = -1,
+                         .bias = -1,
+                         .running_mean = -1,
+                         .running_var = -1,
+                         .size = size,
+                         .groups = 1,
+                         .eps = 1e-5};
     if (!affine) return layer;
     layer.weight = add(params, prefix, "weight", 1, &size, (struct init){INIT_ONE, 0}, 0, 0);
     layer.bias = add(params, prefix, "bias", 1, &size, (struct init){INIT_ZERO, 0}, 0, 0);
@@ -97,13 +101,13 @@ struct norm batch_norm_add(struct params *params, const char *prefix, int size, 
 struct tensor *layer_norm(struct tape *tape, const struct params *params, const struct norm *layer,
                           struct tensor *x) {
     return op_layer_norm(tape, x, param_or_null(tape, params, layer->weight),
-                         param_or_null(tape, params, layer->bias), EPS);
+                         param_or_null(tape, params, layer->bias), layer->eps);
 }
 
 struct tensor *group_norm(struct tape *tape, const struct params *params, const struct norm *layer,
                           struct tensor *x) {
     return op_group_norm(tape, x, layer->groups, param_or_null(tape, params, layer->weight),
-                         param_or_null(tape, params, layer->bias), EPS);
+                         param_or_null(tape, params, layer->bias), layer->eps);
 }
 
 struct tensor *batch_norm(struct tape *tape, const struct params *params, const struct norm *layer,
@@ -111,7 +115,8 @@ struct tensor *batch_norm(struct tape *tape, const struct params *params, const 
     real *mean = params->value + params->items[layer->running_mean].offset;
     real *var = params->value + params->items[layer->running_var].offset;
     return op_batch_norm(tape, x, param_or_null(tape, params, layer->weight),
-                         param_or_null(tape, params, layer->bias), mean, var, train, MOMENTUM, EPS);
+                         param_or_null(tape, params, layer->bias), mean, var, train, MOMENTUM,
+                         layer->eps);
 }
 
 struct mlp mlp_add(struct params *params, const char *prefix, int n_sizes, const int *sizes,

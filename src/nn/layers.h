@@ -29,6 +29,7 @@ struct norm {                      // layer, group or batch norm
     int weight, bias;              // -1: no affine part
     int running_mean, running_var; // batch norm only, else -1
     int size, groups;
+    double eps; // 1e-5 (torch's default); change it after *_add where a network has another
 };
 struct norm layer_norm_add(struct params *params, const char *prefix, int size);
 struct norm group_norm_add(struct params *params, const char *prefix, int size, int groups);

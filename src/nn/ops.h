@@ -41,7 +41,8 @@ struct tensor *op_concat_rows(struct tape *tape, struct tensor *a,
 struct tensor *op_columns(struct tape *tape, struct tensor *x, int begin, int count);
 struct tensor *op_rows(struct tape *tape, struct tensor *x, int begin, int count);
 struct tensor *op_gather_rows(struct tape *tape, struct tensor *x, const int *rows, int count);
-struct tensor *op_transpose(struct tape *tape, struct tensor *x); // (A, B) -> (B, A)
+struct tensor *op_repeat_row(struct tape *tape, struct tensor *b, int rows); // (D) -> (rows, D)
+struct tensor *op_transpose(struct tape *tape, struct tensor *x);            // (A, B) -> (B, A)
 
 // Products.
 struct tensor *op_matmul(struct tape *tape, struct tensor *a, bool trans_a, struct tensor *b,

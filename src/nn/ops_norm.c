@@ -219,15 +219,12 @@ static void attention_op_backward(struct tape *tape, void *context) {
     size_t mark = tape_arena(tape)->used_bytes;
     real *scratch = ARENA_ARRAY(tape_arena(tape), real, attention_scratch(&c->shape));
     struct attention_grad grad = {0};
+    // In the order in which the kernel fills them, as they may be one tensor. Packed parts do not
+    // meet: whether to add is the same for all three.
+    if (c->wants_v) grad.add_v = tensor_adds(c->v), grad.v = c->v->grad + 2 * c->offset;
     if (c->wants_q) grad.add_q = tensor_adds(c->q), grad.q = c->q->grad;
-    // Parts of one tensor do not meet: whether to add is the same question for all three.
-    if (c->wants_k) {
-        grad.add_k = c->offset ? grad.add_q : tensor_adds(c->k), grad.k = c->k->grad + c->offset;
-    }
-    if (c->wants_v) {
-        grad.add_v = c->offset ? grad.add_q : tensor_adds(c->v),
-        grad.v = c->v->grad + 2 * c->offset;
-    }
+    if (c->wants_k) grad.add_k = tensor_adds(c->k), grad.k = c->k->grad + c->offset;
+    if (c->offset) grad.add_q = grad.add_k = grad.add_v;
     attention_backward(tape_pool(tape), &c->shape, c->q->data, c->k->data + c->offset,
                        c->v->data + 2 * c->offset, c->weights, c->y->grad, &grad, scratch);
     arena_reset(tape_arena(tape), mark);

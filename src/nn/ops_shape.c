@@ -169,6 +169,23 @@ struct tensor *op_gather_rows(struct tape *tape, struct tensor *x, const int *ro
     return y;
 }
 
+static void repeat_backward(struct tape *tape, void *context) {
+    const struct pick_context *c = context;
+    if (!tensor_reached(c->y)) return;
+    clear_first(c->x);
+    vec_sum_rows(tape_pool(tape), c->y->dim[0], c->y->dim[1], c->y->grad, NULL, c->x->grad);
+}
+
+struct tensor *op_repeat_row(struct tape *tape, struct tensor *b, int rows) {
+    struct tensor *y = op_result_2d(tape, rows, (int)b->count, op_wants(tape, "op_repeat_row", b));
+    for (int i = 0; i < rows; i++) {
+        memcpy(y->data + (size_t)i * b->count, b->data, b->count * sizeof(real));
+    }
+    struct pick_context context = {.x = b, .y = y};
+    if (y->grad) op_record(tape, repeat_backward, &context, sizeof context);
+    return y;
+}
+
 // to (columns, rows) from (rows, columns), in tiles that stay in L1.
 static void transpose(int rows, int columns, const real *from, real *to, bool add) {
     for (int row = 0; row < rows; row += 16) {
