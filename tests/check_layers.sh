@@ -14,7 +14,7 @@ declare -A may=(
 declare -A library=( # header pattern -> folders that may include it
     [cblas]="math" [yaml.h]="base" [xxhash]="base replay train" [jansson]="nn train render" [lz4]="replay"
     [mujoco/]="render envs viewer train cli" [GLFW/]="viewer" [libav]="viewer" [EGL/]="render" [mpi.h]="train"
-    [png.h]="render base viewer" [protobuf-c]="train"
+    [png.h]="render base viewer" [pb-c]="train"
 )
 bad=0
 while IFS=: read -r file line text; do

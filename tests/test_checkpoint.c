@@ -157,6 +157,20 @@ static void disagreement_changes_nothing(void **state) {
     }
 }
 
+static void loads_a_part(void **state) {
+    struct fixture *fixture = *state;
+    struct rl_error err = {0};
+    save(fixture, 5, 1);
+    assert_int_equal(latest_step(fixture), 5);
+    struct sample target = make(77), expected = make(5);
+    target.skip_weights = true;
+    assert_int_equal(checkpoint_load_part(fixture->path, visit, &target, &err), RL_OK);
+    memcpy(target.weights, expected.weights, sizeof target.weights);
+    assert_true(same(&target, &expected));
+    target.extra = true; // still an error: the file must have all that is asked for
+    assert_int_equal(checkpoint_load_part(fixture->path, visit, &target, &err), RL_EFORMAT);
+}
+
 // Every truncation and every flipped bit of a small file is found, and nothing is loaded.
 static void damage_is_found(void **state) {
     struct fixture *fixture = *state;
@@ -228,8 +242,9 @@ static void faults_keep_the_old(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(round_trip),      CASE(keeps_the_newest), CASE(disagreement_changes_nothing),
-        CASE(damage_is_found), CASE(skips_damaged),    CASE(faults_keep_the_old),
+        CASE(round_trip),          CASE(keeps_the_newest), CASE(disagreement_changes_nothing),
+        CASE(loads_a_part),        CASE(damage_is_found),  CASE(skips_damaged),
+        CASE(faults_keep_the_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,18 +82,23 @@ enum rl_status file_writer_open(struct file_writer *writer, const char *path,
     return RL_OK;
 }
 
-static void write_through(struct file_writer *writer, const unsigned char *data, size_t size) {
-    while (size > 0 && writer->status == RL_OK) {
-        ssize_t n = fault() ? -1 : write(writer->fd, data, size);
+enum rl_status file_write_fd(int fd, const char *path, const void *data, size_t size,
+                             struct rl_error *err) {
+    const unsigned char *next = data;
+    while (size > 0) {
+        ssize_t n = fault() ? -1 : write(fd, next, size);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            writer->status = fail_errno_path(&writer->error, "write", writer->path);
-            return;
-        }
-        data += n;
+        if (n < 0) return fail_errno_path(err, "write", path);
+        next += n;
         size -= (size_t)n;
-        writer->written_bytes += (uint64_t)n;
     }
+    return RL_OK;
+}
+
+static void write_through(struct file_writer *writer, const unsigned char *data, size_t size) {
+    if (writer->status != RL_OK) return;
+    writer->status = file_write_fd(writer->fd, writer->path, data, size, &writer->error);
+    if (writer->status == RL_OK) writer->written_bytes += size;
 }
 
 static void flush_buffer(struct file_writer *writer) {

@@ -37,6 +37,11 @@ void file_writer_abort(struct file_writer *writer); // drops the temporary file
 RL_CHECKED enum rl_status file_write_atomic(const char *path, const void *data, size_t size,
                                             struct rl_error *err);
 
+// All of data to an open file at its position (appending logs); path is for the message. A failure
+// may leave a part of it written.
+RL_CHECKED enum rl_status file_write_fd(int fd, const char *path, const void *data, size_t size,
+                                        struct rl_error *err);
+
 RL_CHECKED enum rl_status file_make_dirs(const char *path, struct rl_error *err); // mkdir -p
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);

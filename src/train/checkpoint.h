@@ -32,6 +32,10 @@ RL_CHECKED enum rl_status checkpoint_save(const char *dir, int64_t step, checkpo
 RL_CHECKED enum rl_status checkpoint_load(const char *path, checkpoint_visit_fn visit, void *object,
                                           struct rl_error *err);
 
+// The same for an object that needs only a part (to act, not to train): further records are fine.
+RL_CHECKED enum rl_status checkpoint_load_part(const char *path, checkpoint_visit_fn visit,
+                                               void *object, struct rl_error *err);
+
 // Checksums only; step may be NULL.
 RL_CHECKED enum rl_status checkpoint_verify(const char *path, int64_t *step, struct rl_error *err);
 

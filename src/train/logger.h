@@ -1,0 +1,53 @@
+// What a run writes down as it goes: rows of metrics.jsonl, and the same figures as a TensorBoard
+// event file, both in the run folder. A row is
+//     {"kind": "train", "frames": .., "steps": .., "updates": .., "wall_s": .., then the metrics}
+// with keys in the order given and 9 significant digits. Figures of wall time have names that end
+// in _s (wall_s, frames_per_s); everything else is the same in two runs of one configuration and
+// seed. TensorBoard's step is frames; tags are kind/name, or the name alone when it has a '/' of
+// its own.
+//
+// Resuming: logger_visit puts the position (in rows and records, not bytes, so that wall times do
+// not reach a checkpoint) into the checkpoint; logger_begin cuts both files back to it.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/metrics.h"
+#include "nn/state.h"
+
+#define LOGGER_METRICS_FILE "metrics.jsonl"
+#define LOGGER_EVENTS_FILE  "events.out.tfevents.0000000000.rlrun"
+
+struct logger; // opaque
+
+// Opens the files, changing nothing yet. NULL + err.
+struct logger *logger_create(const char *run_dir, struct rl_error *err);
+void logger_destroy(struct logger *logger); // NULL is fine
+
+void logger_visit(struct logger *logger, const char *prefix, struct state_visitor *visitor);
+
+// Cuts the files to the position: the beginning, or what logger_visit loaded. Call once before the
+// first write.
+RL_CHECKED enum rl_status logger_begin(struct logger *logger, struct rl_error *err);
+
+struct log_position {
+    int64_t frames, steps, updates;
+    double wall_s; // of training, over all its sessions
+};
+
+// A write that fails (disk full) is an error of the run; a torn row is cut by the next resume.
+RL_CHECKED enum rl_status logger_write(struct logger *logger, const char *kind,
+                                       const struct log_position *position,
+                                       const struct metrics *metrics, struct rl_error *err);
+
+// A text page in TensorBoard (Markdown): the configuration.
+RL_CHECKED enum rl_status logger_text(struct logger *logger, const char *tag, const char *text,
+                                      struct rl_error *err);
+// A picture in TensorBoard; png is a whole PNG file in memory.
+RL_CHECKED enum rl_status logger_image(struct logger *logger, const char *tag, int64_t frames,
+                                       const uint8_t *png, size_t png_bytes, struct rl_error *err);
+
+// On disk when it returns: call before a checkpoint, which counts on the rows.
+RL_CHECKED enum rl_status logger_sync(struct logger *logger, struct rl_error *err);
