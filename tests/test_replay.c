@@ -107,7 +107,12 @@ static void check_all(const struct history *h, struct replay *replay) {
     assert_int_equal(window.begin, kept > 0 ? kept : 0);
     bool any = false;
     for (int i = (int)window.begin; i < h->count; i++) {
-        assert_memory_equal(replay_frame(replay, i), h->frames[i], FRAME_BYTES);
+        uint8_t frame[FRAME_BYTES];
+        replay_read_frame(replay, i, frame);
+        assert_memory_equal(frame, h->frames[i], FRAME_BYTES);
+        if (!replay_spec(replay)->compress) {
+            assert_memory_equal(replay_frame(replay, i), h->frames[i], FRAME_BYTES);
+        }
         for (int k = 0; k < OBS; k++) assert_true(replay_obs(replay, i)[k] == (float)h->obs[i][k]);
         assert_true(replay_latent(replay, i)[LATENT - 1] == (float)(i * 10 + LATENT - 1));
         assert_int_equal(replay_is_last(replay, i), h->last[i]);
@@ -128,17 +133,17 @@ static void check_all(const struct history *h, struct replay *replay) {
 static void same_as_plain_arrays(void **state) {
     (void)state;
     static struct history h;
-    for (int stack = 1; stack <= MAX_STACK; stack++) {
-        for (int reserve = 0; reserve <= 7; reserve += 7) {
-            memset(&h, 0, sizeof(h));
-            struct rng rng = rng_seed((uint64_t)(100 * stack + reserve));
-            struct replay *replay = create(small_spec(41, stack, reserve));
-            for (int i = 0; i < 400; i++) {
-                step(&h, replay, &rng);
-                if (i < 60 || i % 17 == 0 || i > 380) check_all(&h, replay);
-            }
-            replay_destroy(replay);
+    for (int variant = 0; variant < 4 * MAX_STACK; variant++) {
+        memset(&h, 0, sizeof(h));
+        struct rng rng = rng_seed((uint64_t)variant);
+        struct replay_spec spec = small_spec(41, 1 + variant / 4, variant & 1 ? 7 : 0);
+        spec.compress = variant & 2;
+        struct replay *replay = create(spec);
+        for (int i = 0; i < 400; i++) {
+            step(&h, replay, &rng);
+            if (i < 60 || i % 17 == 0 || i > 380) check_all(&h, replay);
         }
+        replay_destroy(replay);
     }
 }
 
@@ -212,13 +217,14 @@ static void *read_window(void *context) {
     return NULL;
 }
 
-static void readers_beside_the_writer(void **state) {
-    (void)state;
+static void readers_beside_the_writer(void **state) { // *state: compressed
     enum { RESERVE = 50 };
     static struct history h;
     memset(&h, 0, sizeof(h));
     struct rng rng = rng_seed(3);
-    struct replay *replay = create(small_spec(80, 3, RESERVE));
+    struct replay_spec spec = small_spec(80, 3, RESERVE);
+    spec.compress = *state != NULL;
+    struct replay *replay = create(spec);
     for (int tick = 0; tick < 10; tick++) {
         struct reading alone = {replay, replay_window(replay), 0}, beside = alone;
         pthread_t thread;
@@ -286,6 +292,7 @@ int main(void) {
         cmocka_unit_test(samples_are_uniform_over_transitions),
         cmocka_unit_test(same_seed_same_draws),
         cmocka_unit_test(readers_beside_the_writer),
+        cmocka_unit_test_prestate(readers_beside_the_writer, "compressed"),
         cmocka_unit_test(large_capacities),
         cmocka_unit_test(no_allocation_in_the_loop),
     };

@@ -1,32 +1,17 @@
-#include "replay/replay.h"
-
 #include <limits.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "replay/replay_parts.h"
 
-enum { FLAG_FIRST = 1, FLAG_LAST = 2 };
+// A compressed frame takes a fifth of its size or less on every task of the control suite; a
+// quarter decides whether a replay can fit in this machine.
+enum { EXPECTED_RATIO = 4 };
 
-// Columns of one ring; entry e lies in slot e % slots of each. The ring has `reserve` slots more
-// than the capacity, so that the writer's next entries fall outside every window, and the frames of
-// the oldest entry's stack.
-struct replay {
-    struct replay_spec spec;
-    int64_t slots;
-    size_t frame_bytes;
-    uint8_t *frames;       // (slots, H, W, C)
-    float *obs;            // (slots, obs_dim)
-    float *actions;        // (slots, action_dim)
-    float *latents;        // (slots, latent_dim)
-    double *rewards;       // (slots) of the step taken at the entry
-    double *discounts;     // (slots) likewise
-    uint8_t *flags;        // (slots)
-    bool has_action;       // of the newest entry; the writer's own
-    _Atomic int64_t begin; // oldest entry stored
-    _Atomic int64_t end;   // one past the newest
-};
+static size_t frame_bytes(const struct replay_spec *spec) {
+    const int *dim = spec->frame_dim;
+    return mem_size(mem_size((size_t)dim[0], (size_t)dim[1]), (size_t)dim[2]);
+}
 
 static enum rl_status check_spec(const struct replay_spec *spec, struct rl_error *err) {
     const int *dim = spec->frame_dim;
@@ -36,6 +21,12 @@ static enum rl_status check_spec(const struct replay_spec *spec, struct rl_error
     if (spec->capacity < 2 || spec->capacity > INT_MAX) {
         return rl_fail(err, RL_EUSAGE, "replay.capacity is %lld entries; allowed: 2 to %d",
                        (long long)spec->capacity, INT_MAX);
+    }
+    if (spec->compress && frame_bytes(spec) > FRAME_COMPRESSED_MAX) {
+        return rl_fail(err, RL_EUSAGE,
+                       "replay.compress needs frames of at most %d bytes, these have %zu; make "
+                       "--env.image_size smaller",
+                       FRAME_COMPRESSED_MAX, frame_bytes(spec));
     }
     return RL_OK;
 }
@@ -50,16 +41,18 @@ static bool add_column(size_t slots, size_t each_bytes, size_t *total) {
 static enum rl_status check_memory(const struct replay *replay, struct rl_error *err) {
     const struct replay_spec *spec = &replay->spec;
     size_t slots = (size_t)replay->slots, total = 0;
+    size_t each_frame = frame_bytes(spec) / (spec->compress ? EXPECTED_RATIO : 1);
     size_t floats = (size_t)spec->obs_dim + (size_t)spec->action_dim + (size_t)spec->latent_dim;
-    bool fits = add_column(slots, replay->frame_bytes, &total) &&
+    bool fits = add_column(slots, each_frame, &total) &&
                 add_column(slots, floats * sizeof(float) + 2 * sizeof(double) + 1, &total) &&
                 total <= mem_physical_bytes();
     if (fits) return RL_OK;
     return rl_fail(
         err, RL_ENOMEM,
         "out of memory: a replay of %lld entries needs %.0f MB and this machine has %.0f "
-        "MB; lower --replay.capacity",
-        (long long)spec->capacity, (double)total / 1e6, (double)mem_physical_bytes() / 1e6);
+        "MB; lower --replay.capacity%s",
+        (long long)spec->capacity, (double)total / 1e6, (double)mem_physical_bytes() / 1e6,
+        spec->compress || each_frame == 0 ? "" : " or set --replay.compress");
 }
 
 static void *reserve_column(const struct replay *replay, size_t each_bytes, struct rl_error *err) {
@@ -69,8 +62,10 @@ static void *reserve_column(const struct replay *replay, size_t each_bytes, stru
 
 static bool reserve_columns(struct replay *replay, struct rl_error *err) {
     const struct replay_spec *spec = &replay->spec;
-    replay->frames = reserve_column(replay, replay->frame_bytes, err);
-    if (!replay->frames) return false;
+    if (frame_store_init(&replay->frames, replay->slots, frame_bytes(spec),
+                         spec->compress && spec->frame_dim[2] > 0, err) != RL_OK) {
+        return false;
+    }
     replay->obs = reserve_column(replay, (size_t)spec->obs_dim * sizeof(float), err);
     if (!replay->obs) return false;
     replay->actions = reserve_column(replay, (size_t)spec->action_dim * sizeof(float), err);
@@ -85,14 +80,16 @@ static bool reserve_columns(struct replay *replay, struct rl_error *err) {
     return replay->flags != NULL;
 }
 
+// Entries older than replay_begin that its stack reaches back to.
+static int history_entries(const struct replay_spec *spec) {
+    return spec->frame_stack > 1 ? spec->frame_stack - 1 : 0;
+}
+
 struct replay *replay_create(const struct replay_spec *spec, struct rl_error *err) {
     if (check_spec(spec, err) != RL_OK) return NULL;
     struct replay *replay = MEM_NEW(struct replay);
     replay->spec = *spec;
-    int history = spec->frame_stack > 1 ? spec->frame_stack - 1 : 0;
-    replay->slots = spec->capacity + spec->reserve + history;
-    replay->frame_bytes = mem_size(mem_size((size_t)spec->frame_dim[0], (size_t)spec->frame_dim[1]),
-                                   (size_t)spec->frame_dim[2]);
+    replay->slots = spec->capacity + spec->reserve + history_entries(spec);
     if (check_memory(replay, err) != RL_OK || !reserve_columns(replay, err)) {
         replay_destroy(replay);
         return NULL;
@@ -104,7 +101,7 @@ void replay_destroy(struct replay *replay) {
     if (!replay) return;
     const struct replay_spec *spec = &replay->spec;
     size_t slots = (size_t)replay->slots;
-    mem_unreserve(replay->frames, slots * replay->frame_bytes);
+    frame_store_release(&replay->frames);
     mem_unreserve(replay->obs, slots * (size_t)spec->obs_dim * sizeof(float));
     mem_unreserve(replay->actions, slots * (size_t)spec->action_dim * sizeof(float));
     mem_unreserve(replay->latents, slots * (size_t)spec->latent_dim * sizeof(float));
@@ -118,10 +115,17 @@ const struct replay_spec *replay_spec(const struct replay *replay) {
     return &replay->spec;
 }
 
+static int64_t newest_entries(const struct replay *replay, int64_t count) {
+    int64_t oldest = replay_end(replay) - count;
+    return oldest > replay->first_stored ? oldest : replay->first_stored;
+}
+
 int64_t replay_begin(const struct replay *replay) {
-    int64_t oldest = atomic_load_explicit(&replay->begin, memory_order_acquire);
-    int64_t kept = replay_end(replay) - replay->spec.capacity;
-    return kept > oldest ? kept : oldest;
+    return newest_entries(replay, replay->spec.capacity);
+}
+
+int64_t replay_oldest_stored(const struct replay *replay) {
+    return newest_entries(replay, replay->spec.capacity + history_entries(&replay->spec));
 }
 
 int64_t replay_end(const struct replay *replay) {
@@ -132,7 +136,7 @@ struct replay_window replay_window(const struct replay *replay) {
     return (struct replay_window){replay_begin(replay), replay_end(replay)};
 }
 
-static size_t slot_of(const struct replay *replay, int64_t entry) {
+size_t replay_slot(const struct replay *replay, int64_t entry) {
     RL_ASSERT(entry >= 0 && entry < replay_end(replay) &&
               entry >= replay_end(replay) - replay->slots);
     return (size_t)(entry % replay->slots);
@@ -145,13 +149,11 @@ int64_t replay_append(struct replay *replay, const struct replay_entry *entry) {
     size_t slot = (size_t)(number % replay->slots);
     if (!entry->first) {
         RL_ASSERT(number > 0 && replay->has_action && !replay_is_last(replay, number - 1));
-        size_t before = slot_of(replay, number - 1);
+        size_t before = replay_slot(replay, number - 1);
         replay->rewards[before] = entry->reward;
         replay->discounts[before] = entry->discount;
     }
-    if (replay->frame_bytes) {
-        memcpy(replay->frames + slot * replay->frame_bytes, entry->frame, replay->frame_bytes);
-    }
+    if (spec->frame_dim[2]) frame_store_put(&replay->frames, number, entry->frame);
     float *obs = replay->obs + slot * (size_t)spec->obs_dim;
     for (int i = 0; i < spec->obs_dim; i++) obs[i] = (float)entry->obs[i];
     memset(replay->actions + slot * (size_t)spec->action_dim, 0,
@@ -161,7 +163,7 @@ int64_t replay_append(struct replay *replay, const struct replay_entry *entry) {
     replay->rewards[slot] = 0;
     replay->discounts[slot] = 0;
     replay->flags[slot] =
-        (uint8_t)((entry->first ? FLAG_FIRST : 0) | (entry->last ? FLAG_LAST : 0));
+        (uint8_t)((entry->first ? REPLAY_FIRST : 0) | (entry->last ? REPLAY_LAST : 0));
     replay->has_action = false;
     atomic_store_explicit(&replay->end, number + 1, memory_order_release);
     return number;
@@ -171,17 +173,17 @@ void replay_set_action(struct replay *replay, const real *action) {
     int64_t newest = replay_end(replay) - 1;
     RL_ASSERT(newest >= 0 && !replay_is_last(replay, newest));
     int dim = replay->spec.action_dim;
-    float *out = replay->actions + slot_of(replay, newest) * (size_t)dim;
+    float *out = replay->actions + replay_slot(replay, newest) * (size_t)dim;
     for (int i = 0; i < dim; i++) out[i] = (float)action[i];
     replay->has_action = true;
 }
 
 static bool is_first(const struct replay *replay, int64_t entry) {
-    return replay->flags[slot_of(replay, entry)] & FLAG_FIRST;
+    return replay->flags[replay_slot(replay, entry)] & REPLAY_FIRST;
 }
 
 bool replay_is_last(const struct replay *replay, int64_t entry) {
-    return replay->flags[slot_of(replay, entry)] & FLAG_LAST;
+    return replay->flags[replay_slot(replay, entry)] & REPLAY_LAST;
 }
 
 // An episode that was broken off has no last entry: the next one is the first of another.
@@ -222,38 +224,67 @@ static void copy_channels(const uint8_t *frame, size_t n_pixels, size_t channels
     }
 }
 
-void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out) {
+// decoded: room for one frame, when frames are compressed.
+static void stack_frames(const struct replay *replay, int64_t entry, uint8_t *decoded,
+                         uint8_t *out) {
     const struct replay_spec *spec = &replay->spec;
-    RL_ASSERT(spec->frame_dim[2] > 0);
     size_t n_pixels = (size_t)spec->frame_dim[0] * (size_t)spec->frame_dim[1];
     size_t channels = (size_t)spec->frame_dim[2];
     size_t stride = channels * (size_t)spec->frame_stack;
-    int64_t source = entry;
+    int64_t source = entry, at_hand = -1;
+    const uint8_t *frame = decoded;
     for (int k = spec->frame_stack - 1; k >= 0; k--) {
-        copy_channels(replay_frame(replay, source), n_pixels, channels, stride,
-                      out + (size_t)k * channels);
-        if (source > 0 && !is_first(replay, source)) source--;
+        if (!spec->compress) {
+            frame = replay_frame(replay, source);
+        } else if (at_hand != source) {
+            replay_read_frame(replay, source, decoded);
+        }
+        at_hand = source;
+        copy_channels(frame, n_pixels, channels, stride, out + (size_t)k * channels);
+        if (source > replay->first_stored && !is_first(replay, source)) source--;
+    }
+}
+
+// Apart, so that plain stacks do not pay for the large frame on the C stack.
+static __attribute__((noinline)) void stack_compressed(const struct replay *replay, int64_t entry,
+                                                       uint8_t *out) {
+    uint8_t decoded[FRAME_COMPRESSED_MAX];
+    stack_frames(replay, entry, decoded, out);
+}
+
+void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out) {
+    RL_ASSERT(replay->spec.frame_dim[2] > 0);
+    if (replay->spec.compress) {
+        stack_compressed(replay, entry, out);
+    } else {
+        stack_frames(replay, entry, NULL, out);
     }
 }
 
 const uint8_t *replay_frame(const struct replay *replay, int64_t entry) {
-    return replay->frames + slot_of(replay, entry) * replay->frame_bytes;
+    replay_slot(replay, entry);
+    return frame_store_view(&replay->frames, entry);
+}
+
+void replay_read_frame(const struct replay *replay, int64_t entry, uint8_t *out) {
+    replay_slot(replay, entry);
+    frame_store_get(&replay->frames, entry, out);
 }
 
 const float *replay_obs(const struct replay *replay, int64_t entry) {
-    return replay->obs + slot_of(replay, entry) * (size_t)replay->spec.obs_dim;
+    return replay->obs + replay_slot(replay, entry) * (size_t)replay->spec.obs_dim;
 }
 
 const float *replay_action(const struct replay *replay, int64_t entry) {
-    return replay->actions + slot_of(replay, entry) * (size_t)replay->spec.action_dim;
+    return replay->actions + replay_slot(replay, entry) * (size_t)replay->spec.action_dim;
 }
 
 float *replay_latent(struct replay *replay, int64_t entry) {
-    return replay->latents + slot_of(replay, entry) * (size_t)replay->spec.latent_dim;
+    return replay->latents + replay_slot(replay, entry) * (size_t)replay->spec.latent_dim;
 }
 
 double replay_reward(const struct replay *replay, int64_t entry) {
-    return replay->rewards[slot_of(replay, entry)];
+    return replay->rewards[replay_slot(replay, entry)];
 }
 
 struct replay_return replay_n_step(const struct replay *replay, struct replay_window window,
@@ -261,7 +292,7 @@ struct replay_return replay_n_step(const struct replay *replay, struct replay_wi
     RL_ASSERT(n_steps > 0 && replay_is_transition(replay, window, entry));
     struct replay_return sum = {.discount = 1, .next = entry};
     while (sum.n_steps < n_steps && replay_is_transition(replay, window, sum.next)) {
-        size_t slot = slot_of(replay, sum.next);
+        size_t slot = replay_slot(replay, sum.next);
         sum.reward += sum.discount * replay->rewards[slot];
         sum.discount *= gamma * replay->discounts[slot];
         sum.next++;

@@ -27,6 +27,7 @@ struct replay_spec {
     int action_dim;
     int latent_dim; // 0: no latents
     int reserve;    // entries that may be appended while others read
+    bool compress;  // keep frames as LZ4 of the difference to a key frame; slower to sample
 };
 
 struct replay; // opaque
@@ -66,7 +67,8 @@ int64_t replay_sample(const struct replay *replay, struct replay_window window, 
 // Writes the stack (H, W, C * frame_stack), oldest frame first in the channels, ending at entry;
 // frames before the episode's first are that first one again.
 void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out);
-const uint8_t *replay_frame(const struct replay *replay, int64_t entry);
+const uint8_t *replay_frame(const struct replay *replay, int64_t entry); // not when compressed
+void replay_read_frame(const struct replay *replay, int64_t entry, uint8_t *out); // (H, W, C)
 const float *replay_obs(const struct replay *replay, int64_t entry);
 const float *replay_action(const struct replay *replay, int64_t entry);
 float *replay_latent(struct replay *replay, int64_t entry); // (latent_dim) row, writable
