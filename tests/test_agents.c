@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -189,6 +190,7 @@ static void check_learns(const char *name) {
         run_updates(agent, memory, &rng, 1);
     }
     double score = evaluate(agent, 50);
+    if (getenv("SHOW")) print_message("%s %.2f\n", name, score);
     if (score < TOY_BOUND) fail_msg("%s: toy return %.2f, wanted %.2f", name, score, TOY_BOUND);
     mem_free(memory);
     agent_destroy(agent);

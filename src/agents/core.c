@@ -86,8 +86,8 @@ struct tensor *agent_features(struct agent *agent, const struct encoder_input *i
     return tape_input_2d(agent->tape, input->rows, input->n, agent->spec.feature_dim);
 }
 
-void learner_init(struct learner *learner, struct agent *agent, const char *name,
-                  struct optimizer_hyper hyper) {
+void learner_init(struct learner *learner, struct agent *agent, const char *name, double lr,
+                  double l2) {
     const struct params *all = &agent->params;
     size_t length = strlen(name);
     struct params *block = &learner->params;
@@ -107,6 +107,9 @@ void learner_init(struct learner *learner, struct agent *agent, const char *name
     block->value = all->value + begin;
     block->grad = all->grad + begin;
     learner->name = name;
+    struct optimizer_hyper hyper = optimizer_adam(lr);
+    hyper.decay = l2;
+    hyper.clip_norm = ((const struct agent_options *)agent->options)->clip_norm;
     optimizer_init(&learner->optimizer, block, hyper);
 }
 

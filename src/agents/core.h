@@ -46,6 +46,9 @@ struct agent_options {
 #define AGENT_ROW_CLIP_NORM(def)                                                                   \
     AGENT_REAL(clip_norm, def, 0, 1e9, "bound on each gradient's global norm; 0: none")
 #define AGENT_ROW_CRITIC_DECAY(def) AGENT_REAL(critic_decay, def, 0, 1, "L2 on critic weights")
+#define AGENT_ROW_CLIPPED_DOUBLE_Q(def)                                                            \
+    OPT_ROW_BOOL(struct agent_options, clipped_double_q, def,                                      \
+                 "two critics, the smaller is the target; off: one critic")
 #define AGENT_ROW_CRITIC_LAYER_NORM(def)                                                           \
     OPT_ROW_BOOL(struct agent_options, critic_layer_norm, def, "layer norm in the critic's layers")
 
@@ -58,6 +61,14 @@ int agent_trunk_dim(const struct agent *agent);
 // an end-to-end encoder needs is measured.
 RL_CHECKED enum rl_status agent_finish(struct agent *agent, size_t row_reals, struct rl_error *err);
 
+static inline struct encoder_input batch_obs(const struct batch *batch) {
+    return (struct encoder_input){.n = batch->n, .pixels = batch->pixels, .rows = batch->obs};
+}
+static inline struct encoder_input batch_next(const struct batch *batch) {
+    return (struct encoder_input){
+        .n = batch->n, .pixels = batch->next_pixels, .rows = batch->next_obs};
+}
+
 // Features on the tape: the given rows, or the encoder's output (with gradient when recording).
 struct tensor *agent_features(struct agent *agent, const struct encoder_input *input);
 
@@ -68,8 +79,9 @@ struct learner {
     struct optimizer optimizer;
     const char *name; // "actor": for metrics and errors
 };
-void learner_init(struct learner *learner, struct agent *agent, const char *name,
-                  struct optimizer_hyper hyper);
+// Adam with rate lr and L2 l2; clipped as option clip_norm says.
+void learner_init(struct learner *learner, struct agent *agent, const char *name, double lr,
+                  double l2);
 void learner_release(struct learner *learner);
 // Steps on the gradient gathered so far; adds NAME_grad_norm.
 RL_CHECKED enum rl_status learner_step(struct learner *learner, struct agent *agent,

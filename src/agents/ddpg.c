@@ -21,7 +21,7 @@ static const struct opt_spec specs[] = {
     AGENT_ROW_CLIP_NORM("0"),
     AGENT_ROW_CRITIC_DECAY("0"),
     AGENT_ROW_CRITIC_LAYER_NORM("false"),
-    DPG_ROW_CLIPPED_DOUBLE_Q("true"),
+    AGENT_ROW_CLIPPED_DOUBLE_Q("true"),
     DPG_ROW_NOISE("gaussian"),
     DPG_ROW_OU_THETA("0.15"),
     DPG_ROW_NOISE_FROM("1"),

@@ -1,6 +1,5 @@
 #include "agents/dpg.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,44 +12,19 @@ static double scheduled_std(const struct agent_options *o, int64_t step) {
     return schedule_linear(o->noise_from, o->noise_to, o->noise_steps, step);
 }
 
-static struct optimizer_hyper adam(double lr, double l2, double clip_norm) {
-    struct optimizer_hyper hyper = optimizer_adam(lr);
-    hyper.decay = l2;
-    hyper.clip_norm = clip_norm;
-    return hyper;
-}
-
-static void add_actor(struct agent *agent, struct dpg *dpg) {
-    const struct agent_options *o = agent->options;
-    int features = agent->spec.feature_dim, trunk = agent_trunk_dim(agent);
-    dpg->actor_trunk = trunk_add(&agent->params, "actor.trunk", features, trunk, dpg->rule->init);
-    struct net_spec spec = {
-        .in = trunk ? trunk : features,
-        .hidden = (int)o->hidden,
-        .layers = (int)o->layers,
-        .out = agent->spec.action_dim,
-        .init = dpg->rule->init,
-        .last = dpg->rule->last,
-    };
-    dpg->policy = net_add(&agent->params, "actor.policy", &spec);
-}
-
 enum rl_status dpg_create(struct agent *agent, const struct dpg_rule *rule, struct rl_error *err) {
     const struct agent_options *o = agent->options;
     struct dpg *dpg = state_of(agent);
     dpg->rule = rule;
     agent_set_schedule(agent);
-    add_actor(agent, dpg);
+    dpg->actor = actor_add(agent, agent->spec.action_dim, rule->init, rule->last);
     dpg->critic = critic_add(agent, rule->init, rule->last);
-    // One actor and one critic pass for the critic's loss (whose activations stay), one each for
-    // the actor's; the target's passes are dropped before.
-    size_t actor = net_row_reals(&dpg->policy) + trunk_row_reals(&dpg->actor_trunk) +
-                   16 * (size_t)agent->spec.action_dim;
-    enum rl_status status = agent_finish(agent, actor + 2 * critic_row_reals(&dpg->critic), err);
+    // The passes of the critic's loss stay on the tape under those of the actor's.
+    size_t row_reals = actor_row_reals(&dpg->actor) + 2 * critic_row_reals(&dpg->critic);
+    enum rl_status status = agent_finish(agent, row_reals, err);
     if (status != RL_OK) return status;
-    learner_init(&dpg->actor_learner, agent, "actor", adam(o->actor_lr, 0, o->clip_norm));
-    learner_init(&dpg->critic_learner, agent, "critic",
-                 adam(o->critic_lr, o->critic_decay, o->clip_norm));
+    learner_init(&dpg->actor_learner, agent, "actor", o->actor_lr, 0);
+    learner_init(&dpg->critic_learner, agent, "critic", o->critic_lr, o->critic_decay);
     ou_noise_init(&dpg->ou, agent->spec.action_dim);
     dpg->target = MEM_ARRAY(real, o->batch);
     return RL_OK;
@@ -69,14 +43,6 @@ void dpg_visit(struct agent *agent, struct state_visitor *visitor) {
     learner_visit(&dpg->actor_learner, visitor);
     learner_visit(&dpg->critic_learner, visitor);
     ou_noise_visit(&dpg->ou, visitor);
-}
-
-// The actor's output before tanh, (n, action_dim).
-static struct tensor *actor_output(struct agent *agent, const struct params *params,
-                                   struct tensor *features) {
-    struct dpg *dpg = state_of(agent);
-    features = trunk(agent->tape, params, &dpg->actor_trunk, features);
-    return net(agent->tape, params, &dpg->policy, features);
 }
 
 // Adds the step's exploration noise to n mean actions.
@@ -102,11 +68,13 @@ static void explore_around(struct agent *agent, int n, int64_t step, real *actio
 
 void dpg_act(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
              real *action) {
+    struct dpg *dpg = state_of(agent);
     struct tape *tape = agent->tape;
     tape_reset(tape);
     tape_set_recording(tape, false);
     struct tensor *features = agent_features(agent, input);
-    struct tensor *mean = op_tanh(tape, actor_output(agent, &agent->params, features));
+    struct tensor *mean =
+        op_tanh(tape, actor_forward(agent, &dpg->actor, &agent->params, features));
     memcpy(action, mean->data, mean->count * sizeof *action);
     if (explore) explore_around(agent, input->n, step, action);
     tape_reset(tape);
@@ -120,11 +88,10 @@ static void compute_target(struct agent *agent, const struct batch *batch, doubl
     double limit = dpg->rule->limit;
     tape_reset(tape);
     tape_set_recording(tape, false);
-    struct encoder_input input = {
-        .n = batch->n, .pixels = batch->next_pixels, .rows = batch->next_obs};
+    struct encoder_input input = batch_next(batch);
     struct tensor *next = agent_features(agent, &input);
     const struct params *actor = dpg->rule->online_target ? &agent->params : &agent->target;
-    struct tensor *action = op_tanh(tape, actor_output(agent, actor, next));
+    struct tensor *action = op_tanh(tape, actor_forward(agent, &dpg->actor, actor, next));
     if (std > 0) {
         struct tensor *noise = noise_clipped(agent, "target", batch->n, std, o->target_noise_clip);
         action = op_clamp(tape, op_add(tape, action, noise), -limit, limit);
@@ -134,23 +101,16 @@ static void compute_target(struct agent *agent, const struct batch *batch, doubl
     tape_reset(tape);
 }
 
-// Fraction of actions at the edge of their range: a policy gradient hardly flows there.
-static double saturation(const struct tensor *action) {
-    size_t count = 0;
-    for (size_t i = 0; i < action->count; i++) count += fabs((double)action->data[i]) > 0.99;
-    return (double)count / (double)action->count;
-}
-
 static enum rl_status update_actor(struct agent *agent, struct tensor *features, double std,
                                    struct metrics *metrics, struct rl_error *err) {
     const struct agent_options *o = agent->options;
     struct dpg *dpg = state_of(agent);
     struct tape *tape = agent->tape;
     double limit = dpg->rule->limit;
-    struct tensor *output = actor_output(agent, &agent->params, features);
+    struct tensor *output = actor_forward(agent, &dpg->actor, &agent->params, features);
     struct tensor *action = op_tanh(tape, output);
     tap_see(agent, "policy_action", action->data, action->count);
-    metrics_add(metrics, "saturation", saturation(action));
+    metrics_add(metrics, "saturation", actor_saturation(action));
     if (dpg->rule->sampled_policy) {
         // The cut is ignored by the gradient, so that actions at the edge can still come back.
         struct tensor *noise =
@@ -181,7 +141,7 @@ enum rl_status dpg_update(struct agent *agent, const struct batch *batch, int64_
     double std = dpg->rule->sampled_policy ? scheduled_std(o, step) : o->target_noise;
     compute_target(agent, batch, std);
 
-    struct encoder_input input = {.n = batch->n, .pixels = batch->pixels, .rows = batch->obs};
+    struct encoder_input input = batch_obs(batch);
     struct tensor *features = agent_features(agent, &input);
     struct tensor *loss = critic_loss(agent, &dpg->critic, batch, features, dpg->target, metrics);
     tape_backward(agent->tape, loss);

@@ -7,6 +7,7 @@
 // Parameters: actor.trunk.*, actor.policy.*, critic.* (critic.h).
 #pragma once
 
+#include "agents/actor.h"
 #include "agents/core.h"
 #include "agents/critic.h"
 #include "agents/noise.h"
@@ -23,8 +24,7 @@ struct dpg_rule {
 
 struct dpg {
     const struct dpg_rule *rule;
-    struct trunk actor_trunk;
-    struct net policy;
+    struct actor actor;
     struct critic critic;
     struct learner actor_learner, critic_learner;
     struct ou_noise ou;
@@ -55,9 +55,6 @@ void dpg_destroy(struct agent *agent);
     AGENT_REAL(target_noise, def, 0, 10, "standard deviation of the target action's smoothing")
 #define DPG_ROW_TARGET_NOISE_CLIP(def)                                                             \
     AGENT_REAL(target_noise_clip, def, 0, 10, "bound on smoothing noise")
-#define DPG_ROW_CLIPPED_DOUBLE_Q(def)                                                              \
-    OPT_ROW_BOOL(struct agent_options, clipped_double_q, def,                                      \
-                 "two critics, the smaller is the target; off: one critic")
 #define DPG_ROW_PRE_TANH_PENALTY(def)                                                              \
     AGENT_REAL(pre_tanh_penalty, def, 0, 100,                                                      \
                "weight of the mean squared actor output before tanh, against saturation")

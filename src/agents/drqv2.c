@@ -23,7 +23,7 @@ static const struct opt_spec specs[] = {
     AGENT_ROW_CLIP_NORM("0"),
     AGENT_ROW_CRITIC_DECAY("0"),
     AGENT_ROW_CRITIC_LAYER_NORM("false"),
-    DPG_ROW_CLIPPED_DOUBLE_Q("true"),
+    AGENT_ROW_CLIPPED_DOUBLE_Q("true"),
     DPG_ROW_NOISE_FROM("1"),
     DPG_ROW_NOISE_TO("0.1"),
     DPG_ROW_NOISE_STEPS("500000"),
