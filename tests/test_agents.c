@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -175,9 +174,9 @@ static void for_each_agent(void (*check)(const char *name)) {
 
 // --- the checks ----------------------------------------------------------------------------------
 
-// A policy that does not move gets about 8.6, a random one 8.3, one that walks straight to the
-// goal 18.
-#define TOY_BOUND 16.5
+// A policy that stays put gets 3.7, one that ignores the goal 5.1, one that walks straight to it
+// 17.9.
+#define TOY_BOUND 15
 
 static void check_learns(const char *name) {
     struct agent *agent = make_small(name, NULL);
@@ -190,7 +189,6 @@ static void check_learns(const char *name) {
         run_updates(agent, memory, &rng, 1);
     }
     double score = evaluate(agent, 50);
-    if (getenv("SHOW")) print_message("%s %.2f\n", name, score);
     if (score < TOY_BOUND) fail_msg("%s: toy return %.2f, wanted %.2f", name, score, TOY_BOUND);
     mem_free(memory);
     agent_destroy(agent);
