@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "math/conv_direct.h"
 #include "math/conv_ref.h"
+#include "math/winograd.h"
 
 int conv_out_h(const struct conv_shape *shape) {
     return (shape->in_h + 2 * shape->pad - shape->kernel) / shape->stride + 1;
@@ -47,11 +48,30 @@ static void backward(struct pool *pool, const struct conv_shape *shape,
 #else
 
 size_t conv_workspace_bytes(const struct conv_shape *shape) {
-    return conv_direct_workspace_bytes(shape);
+    size_t direct = conv_direct_workspace_bytes(shape);
+    size_t winograd = winograd_fits(shape) ? winograd_workspace_bytes(shape) : 0;
+    return direct > winograd ? direct : winograd;
 }
 
-#define forward  conv_direct_forward
-#define backward conv_direct_backward
+static void forward(struct pool *pool, const struct conv_shape *shape,
+                    const struct conv_input *input, const real *w, const real *bias, bool relu,
+                    real *y, void *workspace) {
+    if (!input->u8 && winograd_fits(shape)) {
+        winograd_forward(pool, shape, input->x, w, bias, relu, y, workspace);
+    } else {
+        conv_direct_forward(pool, shape, input, w, bias, relu, y, workspace);
+    }
+}
+
+static void backward(struct pool *pool, const struct conv_shape *shape,
+                     const struct conv_input *input, const real *y, const real *gy, const real *w,
+                     real *gx, real *gw, real *gb, void *workspace) {
+    if (!input->u8 && winograd_fits(shape)) {
+        winograd_backward(pool, shape, input->x, y, gy, w, gx, gw, gb, workspace);
+    } else {
+        conv_direct_backward(pool, shape, input, y, gy, w, gx, gw, gb, workspace);
+    }
+}
 
 #endif
 
