@@ -38,7 +38,9 @@ struct encoder_ops {
     // (n, out_dim). params is the block to use: encoder->params or another of the same layout.
     struct tensor *(*forward)(struct encoder *encoder, struct tape *tape,
                               const struct params *params, const struct encoder_input *input);
-    void (*destroy)(struct encoder *encoder);
+    void (*destroy)(struct encoder *encoder); // frees net; or NULL
+    // Upper bound of what one forward and backward of n inputs take from a tape's arena.
+    size_t (*tape_bytes)(const struct encoder *encoder, int n);
     // Attention of the last block from the CLS token: (n, heads * tokens); NULL when there is none.
     struct tensor *(*attention)(struct encoder *encoder, struct tape *tape,
                                 const struct params *params, const struct encoder_input *input,
@@ -61,6 +63,9 @@ struct encoder *encoder_create(const char *name, const struct encoder_spec *spec
 void encoder_destroy(struct encoder *encoder);
 struct tensor *encoder_forward(struct encoder *encoder, struct tape *tape,
                                const struct params *params, const struct encoder_input *input);
+
+// For whoever sizes a tape: see encoder_ops.
+size_t encoder_tape_bytes(const struct encoder *encoder, int n);
 
 const struct encoder_ops *encoder_find(const char *name); // NULL when unknown
 int encoder_count(void);

@@ -17,12 +17,15 @@
 
 struct config;
 
-// Options shared by all methods: section "ssl".
+// Options shared by all methods: section "ssl". Time, actions and rewards exist in replays only: on
+// images temporal_steps and the control heads are off.
 struct ssl_options {
     int64_t batch;           // samples a step
-    double lr;               // Adam
-    double decay;            // AdamW
-    double clip_norm;        // 0 = off
+    int optimizer;           // enum optimizer_kind
+    double lr;               // peak rate
+    double decay;            // weight decay of the optimizer's own sort
+    double clip_norm;        // 0 = off; encoder and heads apart
+    int64_t warmup_steps;    // linear rise of the rate
     int64_t temporal_steps;  // the positive is this many steps ahead; 0 = the same frame
     bool action_conditioned; // predictors see the actions between (needs temporal_steps > 0)
     double inverse_weight;   // weight of predicting the action from z_t, z_t+1
@@ -30,9 +33,16 @@ struct ssl_options {
     double forward_weight;   // weight of predicting the momentum latent of t+1 from z_t, a_t
     double target_decay;     // momentum of the target copies; a method's schedule may raise it
     int64_t shift_pad;       // random shift in pixels (control)
-    int augment;             // "shift" (control), "crop" (images), "none"
-    int64_t total_steps;     // length of schedules; 0 = constant
+    int augment;             // enum ssl_augment
+    double crop_min;         // crop: smallest share of the picture's area
+    double jitter;           // crop: strength of brightness, contrast and saturation changes
+    double gray;             // crop: chance of dropping the colour
+    double blur;             // crop: chance of a Gaussian blur
+    bool flip;               // crop: mirror half of the pictures
+    int64_t monitor_every;   // steps between effective ranks and checks for collapse
+    int64_t total_steps;     // length of schedules (rate and momentum, cosine); 0 = constant
 };
+enum ssl_augment { SSL_AUGMENT_SHIFT, SSL_AUGMENT_CROP, SSL_AUGMENT_NONE };
 extern const struct opt_table ssl_opts;
 
 // Where samples come from: a replay (running, or recorded rollouts), or images.
@@ -50,24 +60,24 @@ struct ssl_batch {
     int n, n_views;
     const uint8_t *view[SSL_MAX_VIEWS];
     int view_dim[SSL_MAX_VIEWS][3]; // H, W, C: local crops may be smaller
-    const int64_t *index;           // stable id of each anchor, below index_count: for memory banks
-    int64_t index_count;
-    const real *actions; // (n, action_width): the actions between anchor and positive, or NULL
-    int action_width;
+    const int64_t *index; // stable id of each anchor, below ssl->index_count: for memory banks
+    const real *actions;  // (n, ssl->action_width): those between anchor and positive, or NULL
 };
 
 struct ssl;
 
 struct ssl_ops {
     const char *name, *summary, *paper;
-    struct opt_table opts; // section = name
+    const char *collapse_hint; // what to look at when the embedding collapses
+    struct opt_table opts;     // section = name
     size_t options_bytes, state_bytes;
-    bool uses_target; // wants target_encoder and target_heads kept by momentum
-    bool vit_only;    // needs patch tokens (mae)
+    bool uses_target;  // wants target_encoder and target_heads kept by momentum
+    bool encodes_both; // gradients flow through the positive too, temporal or not
+    bool vit_only;     // needs patch tokens (mae)
 
     // Registers heads in ssl->heads; ssl->state is zeroed, state_bytes long.
     enum rl_status (*create)(struct ssl *ssl, struct rl_error *err);
-    int n_local_views; // extra local crops wanted after the two global views
+    int (*local_views)(const struct ssl *ssl); // crops wanted after the two global views; or NULL
     // Scalar loss; may add metrics. Uses ssl->tape, ssl->encoder, ssl->heads.
     struct tensor *(*loss)(struct ssl *ssl, const struct ssl_batch *batch, struct metrics *metrics);
     void (*after_step)(struct ssl *ssl,
@@ -90,12 +100,16 @@ struct ssl {
     struct tape *tape;
     struct rng rng; // samples, augmentation, masks
     int action_dim;
+    int action_width;    // of what predictors see: steps * action_dim, or 0
+    int64_t index_count; // as in ssl_spec
+    size_t extra_bytes;  // of the tape: set by create for tensors that do not come from a weight
     int64_t step;
     void *driver; // private to ssl.c
 };
 
 struct ssl_spec {
-    int action_dim; // 0: images
+    int action_dim;      // 0: images
+    int64_t index_count; // capacity of the replay or number of images: sizes memory banks
     uint64_t seed;
 };
 
@@ -104,10 +118,11 @@ struct ssl *ssl_create(const char *name, const struct ssl_spec *spec, struct enc
                        struct config *config, struct pool *pool, struct rl_error *err);
 void ssl_destroy(struct ssl *ssl);
 
-// One SSL step on a batch from source: gradients into encoder and heads, optimizer steps, momentum
-// update, monitors. Metrics: loss, chance, std (of normalised embeddings; 1/sqrt(d) is healthy:
-// std_healthy), cosine (mean off-diagonal), rank (effective), grad_norm, and the control heads'
-// losses.
+// One SSL step on a batch from source (which holds a transition, or an image): gradients into
+// encoder and heads, optimizer steps, momentum update, monitors. Metrics: loss, chance, std (of
+// normalised embeddings; 1/sqrt(d) is healthy: std_healthy), cosine (mean off-diagonal), rank and
+// latent_rank (effective; every monitor_every steps), latent_std (unnormalised), grad_norm, and the
+// control heads' losses.
 RL_CHECKED enum rl_status ssl_update(struct ssl *ssl, const struct ssl_source *source,
                                      struct metrics *metrics, struct rl_error *err);
 // Everything but the encoder's online weights (their owner visits those).

@@ -1,0 +1,31 @@
+// Projectors and predictors: linear layers with a norm and ReLU between.
+#pragma once
+
+#include "nn/layers.h"
+#include "nn/ops.h"
+
+#define HEAD_MAX_LAYERS 5
+
+// HEAD_NORM_GROUP is group norm with standardised weights, which replaced batch norm in "BYOL works
+// even without batch statistics" (Richemond et al. 2020).
+enum head_norm { HEAD_NORM_NONE, HEAD_NORM_BATCH, HEAD_NORM_LAYER, HEAD_NORM_GROUP };
+extern const char *const head_norm_names[]; // for OPT_CHOICE
+
+struct head_spec {
+    int n_sizes, sizes[HEAD_MAX_LAYERS + 1]; // in, hidden..., out
+    enum head_norm norm;                     // after each hidden layer
+    bool norm_last;                          // batch norm without affine part after the last layer
+    bool last_bias;
+    enum activation activation;
+};
+
+struct head {
+    struct head_spec spec;
+    struct linear linear[HEAD_MAX_LAYERS];
+    struct norm norm[HEAD_MAX_LAYERS];
+};
+
+struct head head_add(struct params *params, const char *prefix, const struct head_spec *spec);
+// Batch norm uses the batch's own statistics.
+struct tensor *head(struct tape *tape, const struct params *params, const struct head *layers,
+                    struct tensor *x);

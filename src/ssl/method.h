@@ -1,0 +1,22 @@
+// What the driver offers to methods.
+#pragma once
+
+#include "nn/ops.h"
+#include "ssl/ssl.h"
+
+// True when the positive is another moment: predictions then go one way, from anchor to positive.
+bool ssl_temporal(const struct ssl *ssl);
+
+// Latents (n, out_dim) of a view: computed once a step, then remembered. The target's carry no
+// gradient.
+struct tensor *ssl_online(struct ssl *ssl, const struct ssl_batch *batch, int view);
+struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int view);
+
+// The embedding (n, d) that the monitors look at in this step; the first call counts.
+void ssl_watch(struct ssl *ssl, const struct tensor *embedding);
+
+// x with the batch's actions beside it; x itself when predictors are not conditioned.
+struct tensor *ssl_with_actions(struct ssl *ssl, const struct ssl_batch *batch, struct tensor *x);
+
+// Momentum that rises from target_decay to 1 along a cosine over total_steps (BYOL, DINO, MoCo v3).
+double ssl_cosine_decay(const struct ssl *ssl);
