@@ -19,14 +19,14 @@ static const struct opt_spec specs[] = {
 
 static struct linear add_linear(struct params *params, const char *prefix, const char *name, int in,
                                 int out) {
-    char full[PARAM_NAME_BYTES];
+    char full[PARAM_NAME_BYTES + 16];
     snprintf(full, sizeof full, "%s.%s", prefix, name);
     return linear_add(params, full, in, out, true, (struct init){INIT_TRUNC_NORMAL, 0.02});
 }
 
 static struct norm add_norm(struct params *params, const char *prefix, const char *name,
                             int width) {
-    char full[PARAM_NAME_BYTES];
+    char full[PARAM_NAME_BYTES + 16];
     snprintf(full, sizeof full, "%s.%s", prefix, name);
     return layer_norm_add(params, full, width);
 }
