@@ -209,6 +209,43 @@ static void test_unstable_physics(void **state) {
     env_destroy(env);
 }
 
+// Frames: drawn after resets and steps, the same for the same state, moving with the state; a load
+// redraws.
+static void test_pixels(void **state) {
+    (void)state;
+    struct env_options options;
+    opt_set_defaults(&env_opts, &options);
+    struct rl_error err = {0};
+    struct env *env = env_create("cheetah", &options, 1, &err),
+               *twin = env_create("cheetah", &options, 2, &err);
+    if (!env || !twin) fail_msg("%s", err.message);
+    const int *dim = env_spec(env)->frame_dim;
+    assert_true(dim[0] == 84 && dim[1] == 84 && dim[2] == 3);
+    size_t size = 84 * 84 * 3, state_size = env_state_bytes(env);
+    uint8_t *first = mem_alloc(size), *saved = mem_alloc(state_size);
+    const uint8_t *frame;
+    struct time_step step;
+    double action[6] = {1, 1, 1, 1, 1, 1};
+    reset_ok(env, &step);
+    memcpy(first, step.frame, size);
+    env_state_save(env, saved);
+    step_ok(env, action, &step);
+    assert_memory_not_equal(first, step.frame, size);
+    assert_int_equal(env_state_load(twin, saved, state_size, &err), RL_OK);
+    assert_int_equal(env_draw(twin, &frame, &err), RL_OK);
+    assert_memory_equal(first, frame, size);
+    struct env *blind = make("cheetah", 0, 1);
+    assert_int_equal(env_draw(blind, &frame, &err), RL_EUNAVAILABLE);
+    options.camera = 7;
+    assert_null(env_create("cheetah", &options, 1, &err));
+    assert_string_equal(err.message, "env.camera 7: cheetah-run has cameras 0 to 1");
+    mem_free(first);
+    mem_free(saved);
+    env_destroy(env);
+    env_destroy(twin);
+    env_destroy(blind);
+}
+
 static void test_no_allocation(void **state) {
     (void)state;
     struct env *env = make("cheetah", 4, 1);
@@ -225,7 +262,7 @@ int main(void) {
         cmocka_unit_test(test_every_task),    cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_action_repeat), cmocka_unit_test(test_wrong_names),
         cmocka_unit_test(test_bad_actions),   cmocka_unit_test(test_unstable_physics),
-        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
