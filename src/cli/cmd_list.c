@@ -2,11 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/agent.h"
 #include "base/json_line.h"
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/command.h"
 #include "cli/config_names.h"
+#include "encoders/encoder.h"
+#include "envs/env.h"
+#include "ssl/ssl.h"
 
 struct list_options {
     bool json, markdown;
@@ -43,6 +47,28 @@ static void print_row(const struct list_options *options, const char *name, cons
     text_release(&text);
 }
 
+static void list_envs(const struct list_options *options) {
+    for (int i = 0; i < env_task_count(); i++) print_row(options, env_task_name(i), NULL, NULL);
+}
+
+static void list_agents(const struct list_options *options) {
+    for (int i = 0; i < agent_count(); i++) {
+        print_row(options, agent_at(i)->name, agent_at(i)->summary, &agent_at(i)->opts);
+    }
+}
+
+static void list_encoders(const struct list_options *options) {
+    for (int i = 0; i < encoder_count(); i++) {
+        print_row(options, encoder_at(i)->name, encoder_at(i)->summary, &encoder_at(i)->opts);
+    }
+}
+
+static void list_ssl(const struct list_options *options) {
+    for (int i = 0; i < ssl_count(); i++) {
+        print_row(options, ssl_at(i)->name, ssl_at(i)->summary, &ssl_at(i)->opts);
+    }
+}
+
 static void list_commands(const struct list_options *options) {
     for (int i = 0; i < command_count(); i++) {
         print_row(options, command_at(i)->name, command_at(i)->summary, NULL);
@@ -66,8 +92,8 @@ static const struct {
     const char *name;
     void (*print)(const struct list_options *options);
 } kinds[] = {
-    {"configs", list_configs},
-    {"commands", list_commands},
+    {"envs", list_envs},       {"agents", list_agents},   {"encoders", list_encoders},
+    {"ssl", list_ssl},         {"configs", list_configs}, {"commands", list_commands},
     {"benches", list_benches},
 };
 #define N_KINDS (sizeof kinds / sizeof *kinds)
