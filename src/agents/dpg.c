@@ -143,6 +143,7 @@ enum rl_status dpg_update(struct agent *agent, const struct batch *batch, int64_
 
     struct encoder_input input = batch_obs(batch);
     struct tensor *features = agent_features(agent, &input);
+    tap_see(agent, "features", features->data, features->count);
     struct tensor *loss = critic_loss(agent, &dpg->critic, batch, features, dpg->target, metrics);
     tape_backward(agent->tape, loss);
     enum rl_status status = learner_step(&dpg->critic_learner, agent, metrics, err);
