@@ -14,16 +14,18 @@
 #include "agents/core.h"
 #include "base/config.h"
 #include "base/mem.h"
+#include "math/conv.h"
 #include "math/image.h"
 #include "support/golden.h"
 
-#define FORWARD   1e-5 // of the largest value
-#define LOSS      1e-5
-#define GRADIENT  1e-4  // through several layers
-#define PAD       4     // of the random shift
-#define DIFFERING 0.001 // of a tensor's weights
-#define KEY       128
-#define LONG_KEY  192 // with stage and part
+#define FORWARD           1e-5 // of the largest value
+#define LOSS              1e-5
+#define GRADIENT          1e-4  // through several layers
+#define PAD               4     // of the random shift
+#define DIFFERING         0.001 // part of a tensor's weights
+#define DIFFERING_ENCODER 0.05  // where said
+#define KEY               128
+#define LONG_KEY          192 // with stage and part
 
 struct method {
     const char *golden, *agent;
@@ -48,6 +50,7 @@ struct run {
     double scale, shift; // actions of the data = unit * scale + shift
     int update, round;   // from 1; actor steps within an update, from 0
     bool actor_checked;
+    bool plain;  // convolutions by plain sums
     double std;  // DrQ-v2's
     real *mean;  // of the policy, for its log probability
     int n_batch; // rows of a batch
@@ -161,7 +164,7 @@ struct bounds {
 };
 
 static void compare_weights(const struct run *run, const char *key, const real *value, size_t count,
-                            const struct st_tensor *want, double rate_sum) {
+                            const struct st_tensor *want, struct bounds bounds) {
     if ((size_t)want->count != count) fail_msg("%s %s: size", run->golden->path, key);
     size_t off = 0;
     for (size_t i = 0; i < count; i++) {
@@ -223,7 +226,7 @@ static void compare_item(const struct run *run, const char *stage, const real *b
     size_t part = item->count / (size_t)n_keys;
     for (int i = 0; i < n_keys; i++) {
         char key[LONG_KEY], sampled[LONG_KEY + 16];
-        snprintf(key, sizeof key, "%s.%s", stage, keys[i]);
+        snprintf(key, sizeof key, "%s.%.*s", stage, KEY - 1, keys[i]);
         snprintf(sampled, sizeof sampled, "%s.sample_index", key);
         if (st_find(&run->golden->data, sampled)) {
             compare_sampled(run, key, data, item, bounds);
@@ -280,14 +283,16 @@ static void compare_after(const struct run *run) {
         compare_item(run, stage, run->agent->target.value, item, n, keys, bounds);
     }
     if (!run->encoder) return;
-    // The larger case's images were shifted by torch's grid_sample, off the exact copy by up to
-    // 7e-4 of 255. That alone, in our own update in double precision, makes 3.5 % of the first
-    // convolution's weights differ after five updates.
-    bool exact = st_find(&run->golden->data, "aug.obs");
+    // Weights whose gradient is rounding noise move by the whole rate, up or down. Two things make
+    // more of them than 0.1 % in the encoder: the larger case's images were shifted by torch's
+    // grid_sample, off the exact copy by up to 7e-4 of 255 (our update in double precision differs
+    // in 3.5 % of the first convolution after five updates); and Winograd's form of a convolution
+    // (up to 2.9 %), which is why every case is run with plain sums first.
+    bool strict = run->plain && (st_find(&run->golden->data, "aug.obs") || run->update < 5);
     for (int i = 0; i < run->encoder->params.n_items; i++) {
         const struct param_item *item = &run->encoder->params.items[i];
         struct bounds bounds = {true, rate_of(run, item->name) * run->update,
-                                exact || run->update < 5 ? DIFFERING : 0.05};
+                                strict ? DIFFERING : DIFFERING_ENCODER};
         encoder_key(&run->encoder->params, i, keys[0]);
         compare_item(run, stage, run->encoder->params.value, item, 1, keys, bounds);
     }
@@ -629,9 +634,9 @@ static void run_update(struct run *run) {
 }
 
 static void check_case(const struct golden_case *golden, void *context) {
-    (void)context;
+    const bool *plain = context;
     const char *name = json_string_value(json_object_get(golden->entry, "method"));
-    struct run run = {.golden = golden, .scale = 1};
+    struct run run = {.golden = golden, .scale = 1, .plain = *plain};
     for (size_t i = 0; name && i < sizeof methods / sizeof *methods; i++) {
         if (!strcmp(methods[i].golden, name)) run.method = &methods[i];
     }
@@ -659,12 +664,24 @@ static void check_case(const struct golden_case *golden, void *context) {
     mem_free(run.mean);
 }
 
-static void test_rl(void **state) {
+static void run_all(bool plain) {
+    conv_set_plain(plain);
+    golden_each("nets/rl", check_case, &plain);
+    conv_set_plain(false);
+}
+
+static void test_plain(void **state) {
     (void)state;
-    golden_each("nets/rl", check_case, NULL);
+    run_all(true);
+}
+
+static void test_winograd(void **state) {
+    (void)state;
+    run_all(false);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rl)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain),
+                                       cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests_name("golden_rl", tests, NULL, NULL);
 }

@@ -431,8 +431,13 @@ static struct tensor *test_encoder_forward(struct encoder *encoder, struct tape 
     return op_flatten(tape, y);
 }
 
+static size_t test_encoder_bytes(const struct encoder *encoder, int n) {
+    return (size_t)n * (size_t)encoder->out_dim * 4 * sizeof(real) + (1 << 16);
+}
+
 static struct encoder make_encoder(struct encoder_ops *ops) {
-    *ops = (struct encoder_ops){.name = "test", .forward = test_encoder_forward};
+    *ops = (struct encoder_ops){
+        .name = "test", .forward = test_encoder_forward, .tape_bytes = test_encoder_bytes};
     struct encoder encoder = {.ops = ops, .spec.in_dim = {8, 8, 3}, .out_dim = 6 * 6 * 4};
     test_conv =
         conv_add(&encoder.params, "encoder.0", 3, 4, 3, 1, 0, (struct init){INIT_ORTHOGONAL, 1});
@@ -455,7 +460,6 @@ static void check_end_to_end(const char *name) {
     struct agent_spec spec = {.action_dim = ACTION_DIM, .encoder = &encoder, .seed = 7};
     struct agent *agent = make_agent(name, &spec, NULL, NULL, NULL);
     assert_true(params_find(&agent->params, "critic.trunk.0.weight") >= 0);
-    assert_true(grad_norm(&encoder.params) == 0); // measuring left nothing behind
 
     uint8_t *pixels = mem_alloc((size_t)2 * BATCH * PIXELS);
     struct rng rng = rng_seed(6);

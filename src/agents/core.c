@@ -5,11 +5,8 @@
 
 #include "base/mem.h"
 
-#define TRUNK_DIM     50                  // DrQ-v2's feature_dim
-#define PROBE_BYTES   ((size_t)512 << 20) // arena of the encoder's measurement
-#define PROBE_ROWS    4
-#define FIXED_BYTES   ((size_t)256 << 10) // tensor heads and backward contexts
-#define ARENA_PERCENT 105
+#define TRUNK_DIM   50                  // DrQ-v2's feature_dim
+#define FIXED_BYTES ((size_t)512 << 10) // tensor heads and backward contexts
 
 void agent_set_schedule(struct agent *agent) {
     const struct agent_options *o = agent->options;
@@ -29,60 +26,21 @@ int agent_trunk_dim(const struct agent *agent) {
     return agent->spec.encoder ? TRUNK_DIM : 0;
 }
 
-// Bytes of the arena that the encoder takes forward and backward on n blank inputs.
-static size_t encoder_bytes(struct encoder *encoder, struct tape *tape, int n) {
-    const int *dim = encoder->spec.in_dim;
-    size_t pixels = (size_t)n * (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];
-    size_t rows = (size_t)n * (size_t)encoder->spec.obs_dim;
-    uint8_t *blank = mem_alloc(pixels + 1);
-    real *zero = MEM_ARRAY(real, rows + 1);
-    struct encoder_input input = {.n = n, .pixels = blank, .rows = zero};
-    tape_reset(tape);
-    tape_arena(tape)->peak_bytes = 0;
-    struct tensor *out = encoder->ops->forward(encoder, tape, &encoder->params, &input);
-    tape_backward(tape, op_sum(tape, out));
-    size_t peak_bytes = tape_arena(tape)->peak_bytes;
-    tape_reset(tape);
-    mem_free(blank);
-    mem_free(zero);
-    return peak_bytes;
-}
-
-// What an update's batch needs, from two small batches: an architecture's memory is linear in rows.
-static enum rl_status measure_encoder(struct agent *agent, size_t *bytes, struct rl_error *err) {
-    struct encoder *encoder = agent->spec.encoder;
-    struct tape *tape = tape_create(PROBE_BYTES, agent->pool, err);
-    if (!tape) return RL_ENOMEM;
-    size_t small = encoder_bytes(encoder, tape, PROBE_ROWS);
-    size_t large = encoder_bytes(encoder, tape, 2 * PROBE_ROWS);
-    params_zero_grad(&encoder->params);
-    tape_destroy(tape);
-    size_t batch = (size_t)agent->schedule.batch;
-    *bytes = large;
-    if (batch > 2 * PROBE_ROWS && large > small) {
-        *bytes += (large - small) * (batch - 2 * PROBE_ROWS) / PROBE_ROWS;
-    }
-    return RL_OK;
-}
-
 enum rl_status agent_finish(struct agent *agent, size_t row_reals, struct rl_error *err) {
     struct rng rng = rng_fork(agent->spec.seed, "agent/weights");
     params_finish(&agent->params, true, &rng);
     params_clone(&agent->target, &agent->params);
-    size_t encoder = 0;
-    if (agent->spec.encoder) {
-        enum rl_status status = measure_encoder(agent, &encoder, err);
-        if (status != RL_OK) return status;
-    }
     size_t rows = (size_t)agent->schedule.batch + 16; // 16: small batches still align each tensor
-    size_t bytes = (encoder + rows * row_reals * sizeof(real)) / 100 * ARENA_PERCENT + FIXED_BYTES;
+    size_t bytes = rows * row_reals * sizeof(real) + FIXED_BYTES;
+    struct encoder *encoder = agent->spec.encoder;
+    if (encoder) bytes += encoder_tape_bytes(encoder, (int)agent->schedule.batch);
     agent->tape = tape_create(bytes, agent->pool, err);
     return agent->tape ? RL_OK : RL_ENOMEM;
 }
 
 struct tensor *agent_features(struct agent *agent, const struct encoder_input *input) {
     struct encoder *encoder = agent->spec.encoder;
-    if (encoder) return encoder->ops->forward(encoder, agent->tape, &encoder->params, input);
+    if (encoder) return encoder_forward(encoder, agent->tape, &encoder->params, input);
     return tape_input_2d(agent->tape, input->rows, input->n, agent->spec.feature_dim);
 }
 

@@ -57,8 +57,8 @@ void agent_set_schedule(struct agent *agent);
 int agent_trunk_dim(const struct agent *agent);
 
 // After the agent has registered its weights: draws them, copies them to the targets, and takes a
-// tape for updates of schedule.batch rows whose networks need row_reals a row (net_row_reals); what
-// an end-to-end encoder needs is measured.
+// tape for updates of schedule.batch rows whose networks need row_reals a row (net_row_reals),
+// beside what an end-to-end encoder needs.
 RL_CHECKED enum rl_status agent_finish(struct agent *agent, size_t row_reals, struct rl_error *err);
 
 static inline struct encoder_input batch_obs(const struct batch *batch) {

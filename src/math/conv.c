@@ -18,6 +18,12 @@ double conv_flops(const struct conv_shape *shape) {
            shape->kernel * shape->kernel * shape->in_c;
 }
 
+static bool plain_sums;
+
+void conv_set_plain(bool plain) {
+    plain_sums = plain;
+}
+
 #ifdef RL_DOUBLE
 
 // The specification itself: one image after the other, for the gradient checks.
@@ -56,7 +62,7 @@ size_t conv_workspace_bytes(const struct conv_shape *shape) {
 static void forward(struct pool *pool, const struct conv_shape *shape,
                     const struct conv_input *input, const real *w, const real *bias, bool relu,
                     real *y, void *workspace) {
-    if (!input->u8 && winograd_fits(shape)) {
+    if (!input->u8 && !plain_sums && winograd_fits(shape)) {
         winograd_forward(pool, shape, input->x, w, bias, relu, y, workspace);
     } else {
         conv_direct_forward(pool, shape, input, w, bias, relu, y, workspace);
@@ -66,7 +72,7 @@ static void forward(struct pool *pool, const struct conv_shape *shape,
 static void backward(struct pool *pool, const struct conv_shape *shape,
                      const struct conv_input *input, const real *y, const real *gy, const real *w,
                      real *gx, real *gw, real *gb, void *workspace) {
-    if (!input->u8 && winograd_fits(shape)) {
+    if (!input->u8 && !plain_sums && winograd_fits(shape)) {
         winograd_backward(pool, shape, input->x, y, gy, w, gx, gw, gb, workspace);
     } else {
         conv_direct_backward(pool, shape, input, y, gy, w, gx, gw, gb, workspace);

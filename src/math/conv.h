@@ -23,6 +23,10 @@ double conv_flops(const struct conv_shape *shape); // of one forward pass: 2 * m
 // Scratch that each of the calls below needs for this shape, 64-byte aligned, in bytes (may be 0).
 size_t conv_workspace_bytes(const struct conv_shape *shape);
 
+// Plain sums instead of Winograd's form where that would be taken (float only): slower, errors a
+// few times smaller. For tests; call while no kernel runs.
+void conv_set_plain(bool plain);
+
 // y = [relu](conv(x, w) + bias); bias may be NULL.
 void conv_forward(struct pool *pool, const struct conv_shape *shape, const real *x, const real *w,
                   const real *bias, bool relu, real *y, void *workspace);
