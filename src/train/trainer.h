@@ -1,0 +1,102 @@
+// The run: environment, replay, parts, and the tick that drives them. In one tick two roles work at
+// the same time and share nothing that changes:
+//   policy role   steps the environment, encodes each stack with the snapshot, appends to the
+//   replay's tail,
+//                 updates the agent (policy_role.c)
+//   encoder role  takes SSL steps on the frames that were there when the tick began, and re-encodes
+//   the
+//                 replay for a publish under way (encoder_role.c)
+// Then they join: a due publish is committed, the log written, an evaluation run, a checkpoint
+// taken (trainer.c). With states or end to end there is no encoder role. Results do not depend on
+// threads.
+#pragma once
+
+#include "base/metrics.h"
+#include "replay/replay_store.h"
+#include "train/evaluate.h"
+#include "train/logger.h"
+#include "train/publisher.h"
+
+// Where the run stands; saved as a whole.
+struct counters {
+    int64_t steps, frames, updates, episodes, ssl_steps, publishes;
+    double update_debt, ssl_debt;    // fractions of updates owed
+    double episode_return;           // of the running training episode
+    double last_return, eval_return; // NaN before the first
+    int64_t episode_steps;
+    int64_t logged_step, evaluated_step;
+    int64_t next_log, next_eval, next_publish, next_checkpoint;
+};
+
+struct trainer {
+    struct parts parts;
+    struct policy policy; // for evaluation
+    struct env *env, *eval_env;
+    struct replay *replay;
+    struct publisher publisher; // latents only
+    struct pool *roles;         // runs the two roles
+    struct pool *kernels;       // of the agent, when there is no encoder role
+    struct tape *act_tape, *encode_tape;
+    struct rng action_rng, batch_rng;
+    struct counters count;
+    struct metrics policy_metrics, encoder_metrics; // since the last row of the log
+    struct metrics shown;                           // the last row, for the progress line
+    struct batch batch;
+    uint8_t *stack, *shifted;    // one stack; and the same moved at random
+    real *features;              // one row, for acting
+    struct replay_window window; // what the encoder role may read in this tick
+    int64_t tick_steps, tick_ssl_steps;
+    int64_t publish_left; // entries still to encode after this tick
+    struct rl_error role_error[2];
+
+    struct logger *logger;
+    struct replay_store *replay_store;
+    struct replay_store_state replay_state; // of the last checkpoint
+    uint64_t latents_hash;
+    int64_t *kept_begins,
+        *kept_steps; // replay's begin and agent step of the checkpoints that are kept
+    int n_kept;
+    void *env_state; // scratch of a checkpoint
+    char run_dir[4096];
+    double start_s, spent_s;  // wall time: this process, and the ones before it
+    const volatile int *stop; // not 0: save and stop
+};
+
+// Makes everything but the files from the configuration that parts_read_options has read into
+// trainer->parts.
+RL_CHECKED enum rl_status trainer_create(struct trainer *trainer, struct config *config,
+                                         struct rl_error *err);
+// Gives the run its folder (which exists and is locked by the caller): a new one, or one to go on
+// with from its newest checkpoint. Call before trainer_run.
+RL_CHECKED enum rl_status trainer_start(struct trainer *trainer, const char *run_dir,
+                                        struct rl_error *err);
+RL_CHECKED enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir,
+                                         struct rl_error *err);
+void trainer_release(struct trainer *trainer);
+
+// Runs to the configured number of steps, the time limit, or *stop, saving at the end.
+// RL_EINTERRUPT when stopped. on_progress (may be NULL) is called after every tick.
+RL_CHECKED enum rl_status trainer_run(struct trainer *trainer,
+                                      void (*on_progress)(void *context, const struct trainer *),
+                                      void *context, struct rl_error *err);
+double trainer_wall_s(const struct trainer *trainer);
+
+// What a run leaves on the disk (trainer_store.c): log, checkpoints with the replay, final weights.
+void store_release(struct trainer *trainer);
+RL_CHECKED enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err);
+RL_CHECKED enum rl_status store_final(struct trainer *trainer, struct rl_error *err);
+
+// The roles (for trainer.c).
+RL_CHECKED enum rl_status policy_role_start(struct trainer *trainer, struct rl_error *err);
+RL_CHECKED enum rl_status policy_role_run(struct trainer *trainer, int64_t steps,
+                                          struct rl_error *err);
+RL_CHECKED enum rl_status policy_role_update(struct trainer *trainer, struct rl_error *err);
+RL_CHECKED enum rl_status policy_role_create(struct trainer *trainer, struct rl_error *err);
+void policy_role_release(struct trainer *trainer);
+RL_CHECKED enum rl_status encoder_role_run(struct trainer *trainer, struct rl_error *err);
+RL_CHECKED enum rl_status encoder_role_create(struct trainer *trainer, struct rl_error *err);
+void encoder_role_release(struct trainer *trainer);
+void encoder_role_plan(
+    struct trainer *trainer); // at a tick's start: how many SSL steps, a new publish
+// At a tick's end: makes a publish that is complete the policy's encoder.
+RL_CHECKED enum rl_status encoder_role_join(struct trainer *trainer, struct rl_error *err);

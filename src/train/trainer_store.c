@@ -1,0 +1,263 @@
+// What a run leaves on the disk: the log, checkpoints with the replay, final weights.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "nn/safetensors.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+static enum rl_status open_store(struct trainer *trainer, const char *run_dir,
+                                 struct rl_error *err) {
+    snprintf(trainer->run_dir, sizeof trainer->run_dir, "%s", run_dir);
+    trainer->env_state = mem_alloc(env_state_bytes(trainer->env));
+    trainer->kept_begins = MEM_ARRAY(int64_t, trainer->parts.run.keep_checkpoints);
+    trainer->kept_steps = MEM_ARRAY(int64_t, trainer->parts.run.keep_checkpoints);
+    char folder[4200];
+    file_join(folder, sizeof folder, trainer->run_dir, "replay");
+    trainer->replay_store = replay_store_create(folder);
+    trainer->logger = logger_create(trainer->run_dir, err);
+    return trainer->logger ? RL_OK : err->code;
+}
+
+void store_release(struct trainer *trainer) {
+    logger_destroy(trainer->logger);
+    replay_store_destroy(trainer->replay_store);
+    mem_free(trainer->kept_begins);
+    mem_free(trainer->kept_steps);
+    mem_free(trainer->env_state);
+}
+
+enum rl_status trainer_start(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
+    enum rl_status status = open_store(trainer, run_dir, err);
+    if (status == RL_OK) status = logger_begin(trainer->logger, err);
+    if (status != RL_OK) return status;
+    struct text yaml = {0};
+    text_add(&yaml, "```yaml\n");
+    parts_dump(&trainer->parts, &yaml);
+    text_add(&yaml, "```\n");
+    status = logger_text(trainer->logger, "config", yaml.data, err);
+    text_release(&yaml);
+    return status;
+}
+
+static void visit_counters(struct trainer *trainer, struct state_visitor *visitor) {
+    size_t mark = state_enter(visitor, "run");
+    state_field(visitor, trainer, count);
+    state_field(visitor, trainer, spent_s);
+    state_rng(visitor, "action_rng", &trainer->action_rng);
+    state_rng(visitor, "batch_rng", &trainer->batch_rng);
+    state_field(visitor, trainer, policy_metrics);
+    state_field(visitor, trainer, encoder_metrics);
+    state_field(visitor, trainer, replay_state);
+    state_field(visitor, trainer, latents_hash);
+    state_bytes(visitor, "env", trainer->env_state, env_state_bytes(trainer->env));
+    state_leave(visitor, mark);
+}
+
+static void visit(void *object, struct state_visitor *visitor) {
+    struct trainer *trainer = object;
+    visit_counters(trainer, visitor);
+    parts_visit_policy(&trainer->parts, visitor);
+    parts_visit_training(&trainer->parts, visitor);
+    if (trainer->publisher.candidate.encoder)
+        publisher_visit(&trainer->publisher, "publisher", visitor);
+    logger_visit(trainer->logger, "logger", visitor);
+}
+
+// --- latents of the replay: they depend on when each was encoded, so they are kept as they are ---
+
+static bool has_latents(const struct trainer *trainer) {
+    return trainer->parts.features == FEATURE_KIND_LATENTS && trainer->parts.snapshot.version > 0;
+}
+
+static void latents_path(const struct trainer *trainer, int64_t step, char *path, size_t size) {
+    int length = snprintf(path, size, "%s/replay/latents-%012lld.safetensors", trainer->run_dir,
+                          (long long)step);
+    RL_ASSERT(length > 0 && (size_t)length < size);
+}
+
+// Gathers the ring's rows, oldest first. The caller frees them.
+static float *gather_latents(struct trainer *trainer, size_t *bytes) {
+    int64_t begin = replay_begin(trainer->replay), end = replay_end(trainer->replay);
+    size_t row_bytes = (size_t)trainer->parts.feature_dim * sizeof(float);
+    *bytes = mem_size((size_t)(end - begin), row_bytes);
+    float *rows = mem_alloc(*bytes);
+    for (int64_t entry = begin; entry < end; entry++) {
+        float *row = rows + (entry - begin) * trainer->parts.feature_dim;
+        memcpy(row, replay_latent(trainer->replay, entry), row_bytes);
+    }
+    return rows;
+}
+
+static enum rl_status save_latents(struct trainer *trainer, struct rl_error *err) {
+    if (!has_latents(trainer)) return RL_OK;
+    size_t bytes;
+    float *rows = gather_latents(trainer, &bytes);
+    trainer->latents_hash = XXH3_64bits(rows, bytes);
+    struct st_tensor tensor = {.name = "latents",
+                               .dtype = ST_F32,
+                               .ndim = 2,
+                               .dim = {replay_end(trainer->replay) - replay_begin(trainer->replay),
+                                       trainer->parts.feature_dim},
+                               .count = (int64_t)(bytes / sizeof(float)),
+                               .data = rows};
+    char path[4300];
+    latents_path(trainer, trainer->count.steps, path, sizeof path);
+    enum rl_status status = st_write(path, &tensor, 1, NULL, 0, err);
+    mem_free(rows);
+    return status;
+}
+
+static enum rl_status load_latents(struct trainer *trainer, struct rl_error *err) {
+    if (!has_latents(trainer)) return RL_OK;
+    char path[4300];
+    latents_path(trainer, trainer->count.steps, path, sizeof path);
+    struct st_file file;
+    enum rl_status status = st_read(path, &file, err);
+    if (status != RL_OK) return status;
+    int dim = trainer->parts.feature_dim;
+    int64_t begin = replay_begin(trainer->replay), n = replay_end(trainer->replay) - begin;
+    const struct st_tensor *tensor = st_find(&file, "latents");
+    bool whole =
+        tensor && tensor->dtype == ST_F32 && tensor->count == n * dim &&
+        XXH3_64bits(tensor->data, (size_t)(n * dim) * sizeof(float)) == trainer->latents_hash;
+    if (!whole)
+        status =
+            rl_fail(err, RL_EFORMAT, "%s does not belong to its checkpoint, or is damaged", path);
+    for (int64_t i = 0; i < n && whole; i++) {
+        const char *row = (const char *)tensor->data + (size_t)(i * dim) * sizeof(float);
+        memcpy(replay_latent(trainer->replay, begin + i), row, (size_t)dim * sizeof(float));
+    }
+    st_release(&file);
+    return status;
+}
+
+// --- checkpoints ---
+
+// What only checkpoints that are gone needed goes too: history of the newest `keep` ones, oldest
+// first.
+static void prune(struct trainer *trainer) {
+    int keep = (int)trainer->parts.run.keep_checkpoints;
+    if (trainer->n_kept == keep) {
+        char path[4300];
+        latents_path(trainer, trainer->kept_steps[0], path, sizeof path);
+        unlink(path);
+        memmove(trainer->kept_begins, trainer->kept_begins + 1,
+                (size_t)(keep - 1) * sizeof(int64_t));
+        memmove(trainer->kept_steps, trainer->kept_steps + 1, (size_t)(keep - 1) * sizeof(int64_t));
+        trainer->n_kept--;
+    }
+    trainer->kept_begins[trainer->n_kept] = trainer->replay_state.begin;
+    trainer->kept_steps[trainer->n_kept++] = trainer->count.steps;
+    if (trainer->n_kept == keep) replay_store_prune(trainer->replay_store, trainer->kept_begins[0]);
+}
+
+enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
+    if (trainer->n_kept && trainer->kept_steps[trainer->n_kept - 1] == trainer->count.steps)
+        return RL_OK;
+    char folder[4200];
+    file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
+    double spent_s = trainer->spent_s;
+    trainer->spent_s = trainer_wall_s(trainer);
+    env_state_save(trainer->env, trainer->env_state);
+    enum rl_status status = logger_sync(trainer->logger, err);
+    if (status == RL_OK) {
+        status =
+            replay_store_save(trainer->replay_store, trainer->replay, &trainer->replay_state, err);
+    }
+    if (status == RL_OK) status = save_latents(trainer, err);
+    if (status == RL_OK) {
+        status = checkpoint_save(folder, trainer->count.steps, visit, trainer,
+                                 (int)trainer->parts.run.keep_checkpoints, err);
+    }
+    trainer->spent_s = spent_s;
+    if (status == RL_OK) prune(trainer);
+    return status;
+}
+
+enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
+    char folder[4200], path[CHECKPOINT_PATH_BYTES];
+    enum rl_status status = open_store(trainer, run_dir, err);
+    if (status != RL_OK) return status;
+    file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
+    status = checkpoint_find_latest(folder, path, err);
+    if (status == RL_OK) status = checkpoint_load(path, visit, trainer, err);
+    if (status == RL_OK) {
+        status =
+            env_state_load(trainer->env, trainer->env_state, env_state_bytes(trainer->env), err);
+    }
+    if (status == RL_OK) {
+        status = replay_store_load(trainer->replay_store, &trainer->replay_state, trainer->replay,
+                                   trainer->roles, err);
+    }
+    if (status == RL_OK) status = load_latents(trainer, err);
+    if (status == RL_OK) status = logger_begin(trainer->logger, err);
+    if (status != RL_OK) return status;
+    if (trainer->publisher.candidate.encoder) {
+        publisher_restore(&trainer->publisher, trainer->encode_tape, trainer->replay);
+    }
+    trainer->kept_begins[0] = trainer->replay_state.begin;
+    trainer->kept_steps[0] = trainer->count.steps;
+    trainer->n_kept = 1;
+    return RL_OK;
+}
+
+// --- final.safetensors: the weights that act, readable from Python ---
+
+static int add_params(struct st_tensor *tensors, const char *prefix, struct params *params) {
+    for (int i = 0; i < params->n_items; i++) {
+        const struct param_item *item = &params->items[i];
+        struct text name = {0};
+        text_add(&name, "%s.%s", prefix, item->name);
+        tensors[i] = (struct st_tensor){.name = name.data,
+                                        .dtype = ST_F32,
+                                        .ndim = item->ndim,
+                                        .count = (int64_t)item->count,
+                                        .data = params->value + item->offset};
+        for (int d = 0; d < item->ndim; d++) tensors[i].dim[d] = item->dim[d];
+    }
+    return params->n_items;
+}
+
+static struct st_tensor vector(const char *name, int rows, int columns, const real *data) {
+    return (struct st_tensor){.name = mem_strdup(name),
+                              .dtype = ST_F32,
+                              .ndim = 2,
+                              .dim = {rows, columns},
+                              .count = (int64_t)rows * columns,
+                              .data = data};
+}
+
+enum rl_status store_final(struct trainer *trainer, struct rl_error *err) {
+    struct parts *parts = &trainer->parts;
+    struct snapshot *snapshot = &parts->snapshot;
+    bool latents = parts->features == FEATURE_KIND_LATENTS;
+    struct params *agent = &parts->agent->params;
+    struct params *encoder = latents          ? &snapshot->params
+                             : parts->encoder ? &parts->encoder->params
+                                              : NULL;
+    struct st_tensor *tensors =
+        MEM_ARRAY(struct st_tensor, agent->n_items + (encoder ? encoder->n_items : 0) + 3);
+    int count = add_params(tensors, "agent", agent);
+    if (encoder) count += add_params(tensors + count, "encoder", encoder);
+    if (latents) {
+        tensors[count++] = vector("snapshot.mean", 1, snapshot->dim, snapshot->mean);
+        tensors[count++] = vector("snapshot.inverse_std", 1, snapshot->dim, snapshot->inverse_std);
+        tensors[count++] =
+            vector("snapshot.rotation", snapshot->dim, snapshot->dim, snapshot->rotation);
+    }
+    struct text yaml = {0};
+    parts_dump(parts, &yaml);
+    const char *const meta[] = {"config", yaml.data, "rlrun", RLRUN_VERSION};
+    char path[4200];
+    file_join(path, sizeof path, trainer->run_dir, "final.safetensors");
+    enum rl_status status = st_write(path, tensors, count, meta, 2, err);
+    for (int i = 0; i < count; i++) mem_free(tensors[i].name);
+    mem_free(tensors);
+    text_release(&yaml);
+    return status;
+}
