@@ -11,6 +11,8 @@
 #include "encoders/encoder.h"
 #include "nn/optimizer.h"
 
+#define AGENT_MAX_ACTIONS 64 // widest action that anything of ours has
+
 struct config;
 
 // n transitions. Features or pixels, as agent_spec says.

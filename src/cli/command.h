@@ -23,3 +23,6 @@ const struct command *command_at(int index);
 const struct command *command_find(const char *name); // NULL when unknown
 
 void command_print_overview(void); // `rlrun --help`
+
+// `rlrun AGENT ...`: trains a new run with that agent (cmd_train.c).
+enum rl_status cmd_train(const char *agent, int argc, char **argv, struct rl_error *err);

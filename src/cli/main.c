@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/agent.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -41,10 +42,12 @@ void command_print_overview(void) {
 static enum rl_status unknown_command(const char *word, struct rl_error *err) {
     const char *names[128];
     size_t count = 0;
-    for (int i = 0; i < command_count() && count < 128; i++) names[count++] = commands[i].name;
+    for (int i = 0; i < command_count() && count < 100; i++) names[count++] = commands[i].name;
+    for (int i = 0; i < agent_count() && count < 128; i++) names[count++] = agent_at(i)->name;
     char suggestion[128];
     text_suggestion(suggestion, sizeof suggestion, word, names, count);
-    return rl_fail(err, RL_EUSAGE, "unknown command '%s'%s; see rlrun --help", word, suggestion);
+    return rl_fail(err, RL_EUSAGE, "unknown command or agent '%s'%s; see rlrun --help", word,
+                   suggestion);
 }
 
 static enum rl_status dispatch(int argc, char **argv, struct rl_error *err) {
@@ -57,6 +60,7 @@ static enum rl_status dispatch(int argc, char **argv, struct rl_error *err) {
     if (!strcmp(word, "--version")) word = "version";
     const struct command *command = command_find(word);
     if (command) return command->run(argc - 1, argv + 1, err);
+    if (agent_find(word)) return cmd_train(word, argc - 1, argv + 1, err);
     return unknown_command(word, err);
 }
 
