@@ -15,12 +15,12 @@
 
 // Rows are addressed from every third one, so that base + {0, 1, 2} * a_row are addressing modes.
 INLINE void product_rows(const struct tile_product *t, int first, int rows, int vectors) {
-    vec sum[ROWS][2];
-    for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) {
-            sum[r][v] = t->init ? vec_load(t->init + v * LANES) : vec_all(0);
-        }
+    vec sum[ROWS][2], init0 = vec_all(0), init1 = init0;
+    if (t->init) {
+        init0 = vec_load(t->init);
+        if (vectors > 1) init1 = vec_load(t->init + LANES);
     }
+    for (int r = 0; r < rows; r++) sum[r][0] = init0, sum[r][1] = init1;
     const float *b = t->b;
     ptrdiff_t row = t->a_row;
     for (int o = 0; o < t->n_outer; o++) {
@@ -38,16 +38,19 @@ INLINE void product_rows(const struct tile_product *t, int first, int rows, int 
             for (int r = 0; r < rows; r += 3) a[r / 3]++;
         }
     }
+    for (int r = 0; t->relu && r < rows; r++) {
+        for (int v = 0; v < vectors; v++) sum[r][v] = vec_max(vec_all(0), sum[r][v]);
+    }
     int tail = t->cols - (vectors - 1) * LANES;
-    for (int r = 0; r < rows; r++) {
-        float *c = t->c + (first + r) * t->c_row;
-        for (int v = 0; v < vectors; v++) {
-            vec x = t->relu ? vec_max(vec_all(0), sum[r][v]) : sum[r][v];
-            if (v < vectors - 1 || tail == LANES) {
-                vec_store(c + v * LANES, x);
-            } else {
-                vec_store_part(c + v * LANES, x, tail);
-            }
+    float *c = t->c + first * t->c_row;
+    if (tail == LANES) {
+        for (int r = 0; r < rows; r++, c += t->c_row) {
+            for (int v = 0; v < vectors; v++) vec_store(c + v * LANES, sum[r][v]);
+        }
+    } else {
+        for (int r = 0; r < rows; r++, c += t->c_row) {
+            if (vectors > 1) vec_store(c, sum[r][0]);
+            vec_store_part(c + (vectors - 1) * LANES, sum[r][vectors - 1], tail);
         }
     }
 }

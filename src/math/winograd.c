@@ -8,12 +8,11 @@
 
 #define MAX_PARTS      16
 #define FLOPS_PER_PART 1e6
-#define SPACE_BYTES                                                                                \
-    (400 << 10) // of both transformed sides: beside the weights in the second-level cache
+// Of both transformed sides of a chunk: beside the weights in the second-level cache.
+#define SPACE_BYTES (184 << 10)
 #define MOST_WEIGHTS                                                                               \
-    (128 * 128)            // in_c * out_c: beyond, the transformed weights fall out of the caches
-#define FEWEST_OUTPUTS  16 // of a picture: below, the tiles are mostly margin
-#define SCRATCH_COLUMNS (WINOGRAD_IN * 16) // floats of scratch a column
+    (128 * 128)           // in_c * out_c: beyond, the transformed weights fall out of the caches
+#define FEWEST_OUTPUTS 16 // of a picture: below, the tiles are mostly margin
 
 static int round_up(int count, int grain) {
     return (count + grain - 1) / grain * grain;
@@ -56,8 +55,7 @@ struct plan {
     struct conv_shape s;
     struct picture x, y;
     int n_parts, n_image_parts;
-    int most_tiles;           // of a chunk
-    ptrdiff_t x_step, y_step; // from one position to the next of the transformed x, y
+    int most_tiles; // of a chunk
     size_t weights,
         partial; // floats: transformed weights (either direction), gradient of them and bias
     size_t scratch, part_floats;
@@ -83,15 +81,13 @@ static struct plan make_plan(const struct conv_shape *s) {
     p.most_tiles = max_int(fit, in_strip);
     // An odd number of cache lines between positions: they must not fall on the same set of the
     // cache.
-    p.x_step = (p.most_tiles * s->in_c / 16 | 1) * 16;
-    p.y_step = (p.most_tiles * s->out_c / 16 | 1) * 16;
     int width = p.tile->width;
     size_t forward = (size_t)s->in_c * round_up(s->out_c, width);
     size_t backward = (size_t)s->out_c * round_up(s->in_c, width);
     p.weights = WINOGRAD_POSITIONS * (forward > backward ? forward : backward);
     p.partial = (size_t)WINOGRAD_POSITIONS * s->in_c * s->out_c + s->out_c;
-    p.scratch = (size_t)(WINOGRAD_OUT * in_strip + 2) * SCRATCH_COLUMNS;
-    p.part_floats = p.scratch + WINOGRAD_POSITIONS * (p.x_step + p.y_step) + p.partial;
+    p.scratch = (size_t)(WINOGRAD_OUT * in_strip + 2) * WINOGRAD_IN * max_int(s->in_c, s->out_c);
+    p.part_floats = p.scratch + (size_t)WINOGRAD_POSITIONS * p.most_tiles * channels + p.partial;
     return p;
 }
 
@@ -174,6 +170,7 @@ struct batch {
     const float *data, *mask; // of reading
     float *out;               // of writing
     int pad;                  // zeros around it when read
+    int count;
 };
 
 struct job {
@@ -194,8 +191,8 @@ static struct space part_space(const struct job *job, int part) {
     const struct plan *p = &job->plan;
     float *at = job->parts + part * p->part_floats;
     struct space space = {.partial = at, .x = at + p->partial};
-    space.y = space.x + WINOGRAD_POSITIONS * p->x_step;
-    space.scratch = space.y + WINOGRAD_POSITIONS * p->y_step;
+    space.y = space.x + (ptrdiff_t)WINOGRAD_POSITIONS * p->most_tiles * p->x.c;
+    space.scratch = space.y + (ptrdiff_t)WINOGRAD_POSITIONS * p->most_tiles * p->y.c;
     return space;
 }
 
@@ -224,42 +221,63 @@ static struct winograd_strip strip_of(const struct job *job, const struct batch 
     return s;
 }
 
+// Pictures come from memory and go there; the products in between wait for nothing. So each of the
+// 36 asks for its share of what the next chunk of strips reads, or this one writes.
+static void prefetch_share(const struct batch *batch, int n_strips, int strip, int count,
+                           int share) {
+    size_t row = (size_t)batch->size.w * batch->size.c;
+    size_t first = strip / n_strips * (size_t)batch->size.h + strip % n_strips * WINOGRAD_OUT;
+    size_t floats = count * WINOGRAD_OUT * row,
+           begin = first * row + floats * share / WINOGRAD_POSITIONS;
+    size_t end = first * row + floats * (share + 1) / WINOGRAD_POSITIONS;
+    size_t most = (size_t)batch->count * batch->size.h * row;
+    for (size_t i = begin; i < end && i < most; i += 16) {
+        if (batch->data) __builtin_prefetch(batch->data + i, 0, 2);
+        if (batch->mask) __builtin_prefetch(batch->mask + i, 0, 2);
+        if (batch->out) __builtin_prefetch(batch->out + i, 1, 2);
+    }
+}
+
 // Strips [first, first + count) of the product: into the transformed space, 36 matrix products,
 // back.
 static void product_chunk(const struct job *job, const struct space *space, int first, int count) {
     const struct plan *p = &job->plan;
     int n_strips = tile_count(job->to.size.h), n_tiles = tile_count(job->to.size.w);
     int from_c = job->from.size.c, to_c = job->to.size.c, width = p->tile->width;
-    ptrdiff_t from_step = job->backward ? p->y_step : p->x_step;
-    ptrdiff_t to_step = job->backward ? p->x_step : p->y_step;
+    ptrdiff_t from_tile = (ptrdiff_t)WINOGRAD_POSITIONS * from_c;
+    ptrdiff_t to_tile = (ptrdiff_t)WINOGRAD_POSITIONS * to_c;
     float *from = job->backward ? space->y : space->x, *to = job->backward ? space->x : space->y;
     for (int i = 0; i < count; i++) {
         struct winograd_strip s =
             strip_of(job, &job->from, first + i, n_strips, n_tiles, WINOGRAD_IN);
         s.scratch = space->scratch;
-        s.space = from + (ptrdiff_t)i * n_tiles * from_c;
-        s.position_step = from_step;
+        s.space = from + i * n_tiles * from_tile;
+        s.position_step = from_c;
+        s.tile_step = from_tile;
         p->kernels->input(&s);
     }
     struct tile_product tile = {.rows = count * n_tiles,
                                 .n_outer = 1,
                                 .depth = from_c,
-                                .a_row = from_c,
-                                .c_row = to_c,
+                                .a_row = from_tile,
+                                .c_row = to_tile,
                                 .b = job->packed};
     for (int position = 0; position < WINOGRAD_POSITIONS; position++) {
-        tile.a = from + position * from_step;
+        prefetch_share(&job->from, n_strips, first + count, count, position);
+        prefetch_share(&job->to, n_strips, first, count, position);
+        tile.a = from + position * from_c;
         for (int c = 0; c < to_c; c += width, tile.b += (ptrdiff_t)from_c * width) {
             tile.cols = min_int(width, to_c - c);
-            tile.c = to + position * to_step + c;
+            tile.c = to + position * to_c + c;
             p->tile->product(&tile);
         }
     }
     for (int i = 0; i < count; i++) {
         struct winograd_strip s =
             strip_of(job, &job->to, first + i, n_strips, n_tiles, WINOGRAD_OUT);
-        s.space = to + (ptrdiff_t)i * n_tiles * to_c;
-        s.position_step = to_step;
+        s.space = to + i * n_tiles * to_tile;
+        s.position_step = to_c;
+        s.tile_step = to_tile;
         p->kernels->output(&s);
     }
 }
@@ -275,17 +293,21 @@ static void product_strips(const struct job *job, const struct space *space, int
 static void gradient_chunk(const struct job *job, const struct space *space, int first, int count) {
     const struct plan *p = &job->plan;
     int n_strips = tile_count(p->y.h), n_tiles = tile_count(p->y.w);
+    ptrdiff_t x_tile = (ptrdiff_t)WINOGRAD_POSITIONS * p->x.c;
+    ptrdiff_t y_tile = (ptrdiff_t)WINOGRAD_POSITIONS * p->y.c;
     for (int i = 0; i < count; i++) {
         struct winograd_strip x = strip_of(job, &job->x, first + i, n_strips, n_tiles, WINOGRAD_IN);
         x.scratch = space->scratch;
-        x.space = space->x + (ptrdiff_t)i * n_tiles * p->x.c;
-        x.position_step = p->x_step;
+        x.space = space->x + i * n_tiles * x_tile;
+        x.position_step = p->x.c;
+        x.tile_step = x_tile;
         if (job->wants_gw) p->kernels->input(&x);
         struct winograd_strip y =
             strip_of(job, &job->gy, first + i, n_strips, n_tiles, WINOGRAD_OUT);
         y.scratch = space->scratch;
-        y.space = space->y + (ptrdiff_t)i * n_tiles * p->y.c;
-        y.position_step = p->y_step;
+        y.space = space->y + i * n_tiles * y_tile;
+        y.position_step = p->y.c;
+        y.tile_step = y_tile;
         y.sum = space->partial + p->partial - p->y.c;
         p->kernels->gradient(&y);
     }
@@ -293,12 +315,14 @@ static void gradient_chunk(const struct job *job, const struct space *space, int
                               .cols = p->y.c,
                               .n_outer = 1,
                               .depth = count * n_tiles,
-                              .a_step = p->x.c,
-                              .b_step = p->y.c,
+                              .a_step = x_tile,
+                              .b_step = y_tile,
                               .c_row = p->y.c};
     for (int position = 0; job->wants_gw && position < WINOGRAD_POSITIONS; position++) {
-        tile.a = space->x + position * p->x_step;
-        tile.b = space->y + position * p->y_step;
+        prefetch_share(&job->x, n_strips, first + count, count, position);
+        prefetch_share(&job->gy, n_strips, first + count, count, position);
+        tile.a = space->x + position * p->x.c;
+        tile.b = space->y + position * p->y.c;
         tile.c = space->partial + (ptrdiff_t)position * p->x.c * p->y.c;
         p->tile->outer(&tile);
     }
@@ -326,8 +350,8 @@ void winograd_forward(struct pool *pool, const struct conv_shape *shape, const r
     struct job job = {.plan = make_plan(shape), .packed = workspace, .bias = bias, .relu = relu};
     const struct plan *p = &job.plan;
     job.parts = (float *)workspace + p->weights;
-    job.from = (struct batch){.size = p->x, .data = x, .pad = shape->pad};
-    job.to = (struct batch){.size = p->y, .out = y};
+    job.from = (struct batch){.size = p->x, .count = shape->batch, .data = x, .pad = shape->pad};
+    job.to = (struct batch){.size = p->y, .count = shape->batch, .out = y};
     pack_weights(p, w, false, workspace);
     pool_run(pool, p->n_parts, forward_part, &job);
 }
@@ -359,10 +383,11 @@ void winograd_backward(struct pool *pool, const struct conv_shape *shape, const 
                       .wants_gb = gb != NULL};
     const struct plan *p = &job.plan;
     job.parts = (float *)workspace + p->weights;
-    job.from = (struct batch){.size = p->y, .data = gy, .mask = y, .pad = 2 - shape->pad};
-    job.to = (struct batch){.size = p->x, .out = gx};
-    job.x = (struct batch){.size = p->x, .data = x, .pad = shape->pad};
-    job.gy = (struct batch){.size = p->y, .data = gy, .mask = y};
+    job.from = (struct batch){
+        .size = p->y, .count = shape->batch, .data = gy, .mask = y, .pad = 2 - shape->pad};
+    job.to = (struct batch){.size = p->x, .count = shape->batch, .out = gx};
+    job.x = (struct batch){.size = p->x, .count = shape->batch, .data = x, .pad = shape->pad};
+    job.gy = (struct batch){.size = p->y, .count = shape->batch, .data = gy, .mask = y};
     if (gx) pack_weights(p, w, true, workspace);
     pool_run(pool, p->n_image_parts, backward_part, &job);
     if (!gw && !gb) return;

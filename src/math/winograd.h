@@ -43,8 +43,8 @@ struct winograd_strip {
     bool masked;
     float *sum;     // gradient: channels, the input is added to it; or NULL
     float *scratch; // WINOGRAD_IN * (4 * n_tiles + 2) * lanes
-    float *space;   // transformed: [position * position_step + tile * channels + c]
-    ptrdiff_t position_step;
+    float *space;   // transformed: [position * position_step + tile * tile_step + c]
+    ptrdiff_t position_step, tile_step;
     float *out[WINOGRAD_OUT]; // output rows of `width` columns; NULL: outside, dropped
     const float *bias;        // channels, or NULL
     bool relu;

@@ -49,81 +49,80 @@ INLINE vec load_at(const struct winograd_strip *s, int row, ptrdiff_t at, bool m
     return masked ? vec_positive(x, vec_load(s->mask[row] + at)) : x;
 }
 
-// One vector of channels of the whole strip: down the columns (neighbouring tiles share two of
-// them), then along the rows. n_in rows and columns a tile come in, 6 x 6 go out; step is the
-// tile's width.
-INLINE void transform(const struct winograd_strip *s, int c, int n_in, bool masked,
+// Down the columns of the whole strip first (neighbouring tiles share two of them), then along the
+// rows of each tile. n_in rows and columns a tile come in, 6 x 6 go out.
+INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
                       void (*one)(const vec *in, vec *out)) {
     int columns = WINOGRAD_OUT * s->n_tiles + n_in - WINOGRAD_OUT;
-    float *scratch = s->scratch;
-    vec sum = vec_all(0);
+    ptrdiff_t channels = s->channels, row = columns * channels;
     for (int x = 0; x < columns; x++) {
         int column = x - s->pad;
-        vec in[6], out[6];
-        if (column >= 0 && column < s->width) {
+        bool inside = column >= 0 && column < s->width;
+        float *to = s->scratch + x * channels;
+        for (int c = 0; c < channels; c += LANES) {
+            vec in[6], out[6];
             for (int i = 0; i < n_in; i++) {
-                in[i] = load_at(s, i, (ptrdiff_t)column * s->channels + c, masked);
+                in[i] = inside ? load_at(s, i, column * channels + c, masked) : vec_all(0);
             }
             one(in, out);
-            if (n_in == 4) sum += (in[0] + in[1]) + (in[2] + in[3]);
-        } else {
-            for (int i = 0; i < 6; i++) out[i] = vec_all(0);
+            for (int i = 0; i < 6; i++) vec_store(to + i * row + c, out[i]);
+            if (n_in == 4 && s->sum) {
+                vec sum = (in[0] + in[1]) + (in[2] + in[3]);
+                vec_store(s->sum + c, vec_load(s->sum + c) + sum);
+            }
         }
-        for (int i = 0; i < 6; i++) vec_store(scratch + (i * columns + x) * LANES, out[i]);
     }
-    if (n_in == 4 && s->sum) vec_store(s->sum + c, vec_load(s->sum + c) + sum);
-    for (int i = 0; i < 6; i++) {
-        for (int tile = 0; tile < s->n_tiles; tile++) {
-            const float *from = scratch + (i * columns + WINOGRAD_OUT * tile) * LANES;
-            vec in[6], out[6];
-            for (int j = 0; j < n_in; j++) in[j] = vec_load(from + j * LANES);
-            one(in, out);
-            float *to = s->space + 6 * i * s->position_step + (ptrdiff_t)tile * s->channels + c;
-            for (int j = 0; j < 6; j++) vec_store(to + j * s->position_step, out[j]);
+    for (int tile = 0; tile < s->n_tiles; tile++) {
+        for (int c = 0; c < channels; c += LANES) {
+            const float *from = s->scratch + WINOGRAD_OUT * tile * channels + c;
+            float *to = s->space + tile * s->tile_step + c;
+            for (int i = 0; i < 6; i++, from += row, to += 6 * s->position_step) {
+                vec in[6], out[6];
+                for (int j = 0; j < n_in; j++) in[j] = vec_load(from + j * channels);
+                one(in, out);
+                for (int j = 0; j < 6; j++) vec_store(to + j * s->position_step, out[j]);
+            }
         }
     }
 }
 
 static void input(const struct winograd_strip *s) {
-    for (int c = 0; c < s->channels; c += LANES) {
-        if (s->masked) {
-            transform(s, c, 6, true, input_1d);
-        } else {
-            transform(s, c, 6, false, input_1d);
-        }
+    if (s->masked) {
+        transform(s, 6, true, input_1d);
+    } else {
+        transform(s, 6, false, input_1d);
     }
 }
 
 static void gradient(const struct winograd_strip *s) {
-    for (int c = 0; c < s->channels; c += LANES) {
-        if (s->masked) {
-            transform(s, c, 4, true, gradient_1d);
-        } else {
-            transform(s, c, 4, false, gradient_1d);
-        }
+    if (s->masked) {
+        transform(s, 4, true, gradient_1d);
+    } else {
+        transform(s, 4, false, gradient_1d);
     }
 }
 
 static void output(const struct winograd_strip *s) {
-    for (int c = 0; c < s->channels; c += LANES) {
-        vec bias = s->bias ? vec_load(s->bias + c) : vec_all(0);
-        for (int tile = 0; tile < s->n_tiles; tile++) {
-            const float *from = s->space + (ptrdiff_t)tile * s->channels + c;
+    ptrdiff_t channels = s->channels;
+    for (int tile = 0; tile < s->n_tiles; tile++) {
+        int first = WINOGRAD_OUT * tile, count = s->width - first;
+        for (int c = 0; c < channels; c += LANES) {
+            vec bias = s->bias ? vec_load(s->bias + c) : vec_all(0);
+            const float *from = s->space + tile * s->tile_step + c;
             vec half[6][4];
             for (int j = 0; j < 6; j++) {
                 vec in[6];
                 for (int i = 0; i < 6; i++) in[i] = vec_load(from + (6 * i + j) * s->position_step);
                 output_1d(in, half[j]);
             }
-            int first = WINOGRAD_OUT * tile, count = s->width - first;
             for (int i = 0; i < WINOGRAD_OUT && s->out[i]; i++) {
                 vec in[6], out[4];
                 for (int j = 0; j < 6; j++) in[j] = half[j][i];
                 output_1d(in, out);
-                float *to = s->out[i] + (ptrdiff_t)first * s->channels + c;
+                float *to = s->out[i] + first * channels + c;
                 for (int j = 0; j < WINOGRAD_OUT && j < count; j++) {
                     vec y = out[j] + bias;
-                    vec_store(to + j * s->channels, s->relu ? vec_max(vec_all(0), y) : y);
+                    vec_store(to + j * channels, s->relu ? vec_max(vec_all(0), y) : y);
                 }
             }
         }
