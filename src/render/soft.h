@@ -46,6 +46,10 @@ RL_CHECKED enum rl_status soft_texture_load(struct soft_texture *texture, const 
                                             int id, struct rl_error *err);
 void soft_texture_release(struct soft_texture *texture);
 
+// Colours of a cube texture for a packet's lanes; at: cube coordinates (not normalized).
+void soft_cube_sample(const struct soft_texture *texture, const float at[3][SOFT_LANES],
+                      uint32_t color[SOFT_LANES]);
+
 // a + (b - a) * weight / 256, rounded as llvmpipe's fixed-point filter rounds it.
 static inline int soft_lerp_u8(int a, int b, int weight) {
     return a + (((b - a) * weight + 128) >> 8);
@@ -91,15 +95,22 @@ struct soft_material {
     float rgba[4], emission, specular, shininess, reflectance; // shininess: the exponent
     int texture;                                               // index, -1 none
     bool cube;
-    float tex_scale[3], tex_shift[2]; // see soft_scene.c
+    int object[2];  // mjvGeom's objid, objtype
+    bool segmented; // takes part in segmentation
+    float tex_scale[3], tex_shift[2]; // 2d: u, v = scale * unit x, y + shift; cube: scale * unit
 };
 
 struct soft_part {
     uint8_t kind;
-    bool mirror_skip;
-    int geom; // index in the scene
-    int material;
-    int grid;                         // index of the plane's grid of lit vertices, -1 for others
+    bool clip;   // in the mirror: crosses its plane
+    bool mirror; // the reflecting surface itself
+    int geom;    // index in the scene
+    int grid;    // index of the plane's grid of lit vertices, -1 for others
+    float alpha; // opacity, for the transparent
+    // planar kinds: 2d texture coordinates = [0] x + [1] y + [2] of the unit frame; the geom's unit shape
+    // has x, y cube_sign, cube_height as its coordinates number cube_axis
+    float uv[2][3], cube_sign, cube_height;
+    int8_t cube_axis[3];
     float scale[3], inverse_scale[3]; // unit frame to metres
     float half;                       // half length in units of the radius
     float axis[9];                    // rows: the part's axes in the world
@@ -167,24 +178,30 @@ struct soft {
     // --- per frame ---
     uint32_t frame;
     int geom_capacity;
-    int part_count, mirror_count, light_count, shadow_count, pass_count;
+    int part_count;        // opaque first, in drawing order, then transparent, near to far
+    int opaque_count;
+    int mirror_count, mirror_opaque_count; // of mirror, likewise
+    int light_count, shadow_count;
     float znear, zfar;
     struct soft_view view, mirror_view;
     struct soft_part *part, *mirror;
     struct soft_material *material; // [geom]
     struct soft_light light[SOFT_MAX_LIGHTS];
     int base_light[SOFT_MAX_LIGHTS], base_light_count; // lights of the pass without shadows
+    int all_light[SOFT_MAX_LIGHTS];
     struct soft_shadow shadow[SOFT_MAX_LIGHTS];
     struct soft_local_light *local_light;
     int reflective; // geom index or -1
-    float mirror_point[3], mirror_normal[3];
-    int *geom_order; // scratch
+    double mirror_point[3], mirror_normal[3];
+    struct soft_affine mirror_clip; // rays' part along the mirror's normal, and the mirrored eye's height
+    float mirror_clip_eye;
     bool sky;
     uint32_t *sky_pixel;             // (packets_y, packets_x, 8)
     double sky_key[9];               // view rays that it was drawn for
-    int *row_list, *mirror_row_list; // scratch: parts that touch the current row of packets
+    int *row_list;     // scratch of the kernel: four lists of parts
+    float *sort_key;   // [geom] scratch
+    int *transparent;  // [geom] transparent geoms, near to far
     int transparent_count;
-    int *transparent; // part indices, near to far
 };
 
 struct soft *soft_create(const mjModel *model, struct render_size size, struct rl_error *err);

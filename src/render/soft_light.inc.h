@@ -2,10 +2,17 @@
 // frame. (MuJoCo lights the vertices of a fine mesh and interpolates; on small parts that is the
 // same.)
 
-struct surface {         // of a part at 8 pixels, metres in the part's frame
+struct surface { // of a part at 8 pixels, metres in the part's frame
     vf p[3], n[3], v[3]; // point, unit normal, unit vector to the eye
+    vf shape[3];         // point on the geom's unit shape, as MuJoCo's meshes have it
     vf t;                // depth
-    vf x, y;             // pixel coordinates where it was evaluated
+};
+
+struct shade_mode { // which lights a pass over a part takes
+    const int *light;
+    int count;
+    float reflectance; // of the mirror, times the colour; 1 elsewhere
+    int shadows;       // add the passes of the shadow-casting lights
 };
 
 VEC vf dot(const vf a[3], const vf b[3]) {
@@ -56,11 +63,27 @@ VEC void add_light(const struct soft_light *light, const struct soft_local_light
     for (int k = 0; k < 3; k++) sum[k] += shine * (light->specular[k] * material->specular);
 }
 
+// Unit coordinates of the mesh that MuJoCo draws: its tubes run from -1 to 1, caps rise from 1 to 2.
+VEC void shape_point(const struct soft_part *part, const vf unit[3], const vf normal[3], vf cap,
+                     vf shape[3]) {
+    shape[0] = unit[0], shape[1] = unit[1], shape[2] = unit[2];
+    if (part->kind == SOFT_TUBE || part->kind == SOFT_CAPSULE) {
+        shape[2] = unit[2] * (1 / (part->half > 1e-6f ? part->half : 1e-6f));
+    }
+    if (part->kind == SOFT_CAPSULE) {
+        for (int k = 0; k < 2; k++) shape[k] = vf_pick(cap == 0, unit[k], normal[k]);
+        shape[2] = vf_pick(cap == 0, shape[2], normal[2] + cap);
+    } else if (part->kind == SOFT_DISC || part->kind == SOFT_RECT) {
+        shape[part->cube_axis[0]] = unit[0];
+        shape[part->cube_axis[1]] = unit[1] * part->cube_sign;
+        shape[part->cube_axis[2]] = vf_set(part->cube_height);
+    }
+}
+
 // Point, normal and view vector of a part at pixel coordinates; where its surface is missed, the
 // nearest point of its outline.
 VEC void surface_at(const struct soft_part *part, vf px, vf py, struct surface *s) {
     vf x = px - part->cx, y = py - part->cy, w, unit[3], cap = vf_set(0);
-    s->x = px, s->y = py;
     switch ((enum soft_kind)part->kind) {
     case SOFT_CAPSULE: cover_capsule(part, x, y, &w, &cap); break;
     case SOFT_DISC:
@@ -77,28 +100,73 @@ VEC void surface_at(const struct soft_part *part, vf px, vf py, struct surface *
     normalize(s->v);
     for (int k = 0; k < 3; k++) s->n[k] = unit[k] * part->inverse_scale[k];
     if (part->kind == SOFT_CAPSULE) {
-        s->n[2] =
-            vf_pick(cap == 0, vf_set(0), (unit[2] - cap * part->half) * part->inverse_scale[2]);
+        s->n[2] = vf_pick(cap == 0, vf_set(0),
+                          (unit[2] - cap * part->half) * part->inverse_scale[2]);
     } else if (part->kind == SOFT_TUBE) {
         s->n[2] = vf_set(0);
     } else if (part->kind == SOFT_DISC || part->kind == SOFT_RECT) {
         s->n[0] = s->n[1] = vf_set(0);
         s->n[2] = vf_set(1);
-        return;
     }
     normalize(s->n);
+    shape_point(part, unit, s->n, cap, s->shape);
+}
+
+// 2d texture coordinates of round parts: once around, and from the top down.
+VEC void round_coordinates(const struct soft_part *part, const struct surface *s,
+                           const struct soft_material *material, vf uv[2]) {
+    vf u = vf_turns(s->shape[1], s->shape[0]), z = s->shape[2], v;
+    vf flat = vf_sqrt(vf_max(1.0f - s->n[2] * s->n[2], vf_set(0)));
+    vf elevation = vf_turns(s->n[2], flat); // -1/4 turn is 3/4
+    elevation = vf_pick(elevation > 0.5f, elevation - 1.0f, elevation);
+    if (part->kind == SOFT_ELLIPSOID) {
+        elevation = vf_turns(z, vf_sqrt(vf_max(1.0f - z * z, vf_set(0))));
+        elevation = vf_pick(elevation > 0.5f, elevation - 1.0f, elevation);
+        v = 0.5f - elevation * 2.0f;
+    } else {
+        v = (1.0f - z) * 0.5f;
+        vf cap = vf_pick(z > 0, 1.0f - elevation * 4.0f, elevation * -4.0f);
+        if (part->kind == SOFT_CAPSULE) v = vf_pick(vf_abs(z) > 1.0f, cap, v);
+    }
+    uv[0] = u * (2 * material->tex_scale[0]);
+    uv[1] = v * (-2 * material->tex_scale[1]);
+}
+
+// Texture of a small part, 0..1 a channel.
+VEC void part_texel(const struct soft *soft, const struct soft_part *part, const struct surface *s,
+                    vf texel[3]) {
+    const struct soft_material *material = &soft->material[part->geom];
+    const struct soft_texture *texture = &soft->texture[material->texture];
+    vi color;
+    if (material->cube) {
+        float at[3][SOFT_LANES];
+        uint32_t lane[SOFT_LANES];
+        for (int k = 0; k < 3; k++) vf_store(at[k], s->shape[k] * material->tex_scale[k]);
+        soft_cube_sample(texture, at, lane);
+        color = vi_load(lane);
+    } else {
+        vf uv[2];
+        if (part->kind == SOFT_RECT || part->kind == SOFT_DISC) {
+            vf x = s->shape[part->cube_axis[0]];
+            vf y = s->shape[part->cube_axis[1]] * part->cube_sign;
+            for (int i = 0; i < 2; i++) {
+                uv[i] = x * part->uv[i][0] + y * part->uv[i][1] + part->uv[i][2];
+            }
+        } else {
+            round_coordinates(part, s, material, uv);
+        }
+        color = sample_2d_packed(texture, uv[0], uv[1]);
+    }
+    for (int k = 0; k < 3; k++) texel[k] = vi_float(color >> (8 * k) & 255) * (1 / 255.0f);
 }
 
 // Colour of a part in one pass: emission and the lights of the list.
 VEC vi shade_pass(const struct soft *soft, const struct soft_part *part, const struct surface *s,
                   const int *lights, int light_count, float emission, float reflectance,
                   const vf *texel) {
-    const struct soft_material *material = &soft->material[part->material];
+    const struct soft_material *material = &soft->material[part->geom];
     vf sum[3];
-    float global = soft->light_count ? 0 : 0.3f;
-    for (int k = 0; k < 3; k++) {
-        sum[k] = vf_set((emission + global) * material->rgba[k] * reflectance);
-    }
+    for (int k = 0; k < 3; k++) sum[k] = vf_set(emission * material->rgba[k] * reflectance);
     for (int i = 0; i < light_count; i++) {
         add_light(&soft->light[lights[i]], &part->light[lights[i]], material, reflectance, s->p,
                   s->n, s->v, sum);
@@ -110,25 +178,25 @@ VEC vi shade_pass(const struct soft *soft, const struct soft_part *part, const s
     return pack_color(sum);
 }
 
-// All passes of a part that is not a plane with a grid. mirror: one pass with all lights, no
-// shadows.
+// Emission of the first pass; MuJoCo adds some ambient light when a scene has no light at all.
+VEC float base_emission(const struct soft *soft, const struct soft_material *material) {
+    return material->emission + (soft->light_count ? 0 : 0.3f);
+}
+
+// All passes of a part that is not a plane with a grid.
 VEC vi shade_part(const struct soft *soft, const struct soft_part *part, vf px, vf py, vi active,
-                  float mirror) {
-    static const int all_lights[SOFT_MAX_LIGHTS] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                    8, 9, 10, 11, 12, 13, 14, 15};
-    const struct soft_material *material = &soft->material[part->material];
+                  const struct shade_mode *mode) {
+    const struct soft_material *material = &soft->material[part->geom];
     struct surface s;
     surface_at(part, px, py, &s);
-    if (mirror > 0) {
-        return shade_pass(soft, part, &s, all_lights, soft->light_count, material->emission, mirror,
-                          NULL);
-    }
-    vi color = shade_pass(soft, part, &s, soft->base_light, soft->base_light_count,
-                          material->emission, 1, NULL);
-    for (int i = 0; i < soft->shadow_count; i++) {
+    vf texel[3], *textured = NULL;
+    if (material->texture >= 0) part_texel(soft, part, &s, textured = texel);
+    vi color = shade_pass(soft, part, &s, mode->light, mode->count, base_emission(soft, material),
+                          mode->reflectance, textured);
+    for (int i = 0; mode->shadows && i < soft->shadow_count; i++) {
         vi dark = in_shadow(soft, &soft->shadow[i], part->geom, px, py, s.t, active);
         if (vi_all(dark | ~active)) continue;
-        vi lit = shade_pass(soft, part, &s, &soft->shadow[i].light, 1, 0, 1, NULL);
+        vi lit = shade_pass(soft, part, &s, &soft->shadow[i].light, 1, 0, 1, textured);
         color = add_colors(color, lit & ~dark);
     }
     return color;

@@ -6,7 +6,7 @@
 static __attribute__((noinline)) void light_run(const struct soft *soft,
                                                 const struct soft_part *part,
                                                 struct soft_grid *grid, int run, int row) {
-    const struct soft_material *material = &soft->material[part->material];
+    const struct soft_material *material = &soft->material[part->geom];
     int passes = soft->shadow_count + 1;
     float kx = part->scale[0] / grid->size[0], ky = part->scale[1] / grid->size[1];
     vf p[3] = {vf_load(grid->position[0] + run * 8) * kx, vf_set(grid->position[1][row] * ky),
@@ -18,7 +18,7 @@ static __attribute__((noinline)) void light_run(const struct soft *soft,
     float *out = grid->color + first * 8 * (size_t)passes * 4;
     for (int pass = 0; pass < passes; pass++) {
         vf sum[3];
-        float ambient = pass == 0 ? material->emission + (soft->light_count ? 0 : 0.3f) : 0;
+        float ambient = pass == 0 ? base_emission(soft, material) : 0;
         for (int k = 0; k < 3; k++) sum[k] = vf_set(ambient * material->rgba[k]);
         int count = pass == 0 ? soft->base_light_count : 1;
         for (int i = 0; i < count; i++) {
@@ -81,7 +81,7 @@ VEC __m128 widen(__m128i texel) {
 static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
                                                 const struct soft_part *part, vf px, vf py,
                                                 vi active) {
-    const struct soft_material *material = &soft->material[part->material];
+    const struct soft_material *material = &soft->material[part->geom];
     struct soft_grid *grid = &soft->grid[part->grid];
     int passes = soft->shadow_count + 1;
     vf x = px - part->cx, y = py - part->cy;

@@ -1,100 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "render/soft_setup.h"
-
-// --- creation ---
-
-static enum rl_status reserve_geoms(struct soft *soft, int count, struct rl_error *err) {
-    if (count <= soft->geom_capacity) return RL_OK;
-    count += count / 2 + 64;
-    int parts = 4 * count, lights = SOFT_MAX_LIGHTS;
-    mem_free(soft->part), mem_free(soft->mirror), mem_free(soft->material);
-    mem_free(soft->local_light), mem_free(soft->row_list), mem_free(soft->transparent);
-    mem_free(soft->geom_order);
-    soft->geom_capacity = 0;
-    soft->part = mem_try_alloc(mem_size((size_t)parts, sizeof *soft->part), "scene parts", err);
-    soft->mirror = mem_try_alloc(mem_size((size_t)parts, sizeof *soft->mirror), "scene parts", err);
-    soft->material =
-        mem_try_alloc(mem_size((size_t)count, sizeof *soft->material), "materials", err);
-    soft->local_light =
-        mem_try_alloc(mem_size((size_t)parts * 2 * (size_t)lights, sizeof *soft->local_light),
-                      "scene lights", err);
-    soft->row_list = mem_try_alloc(mem_size((size_t)parts * 4, sizeof(int)), "scene rows", err);
-    soft->transparent = mem_try_alloc(mem_size((size_t)parts, sizeof(int)), "scene order", err);
-    soft->geom_order = mem_try_alloc(mem_size((size_t)count * 2, sizeof(int)), "scene order", err);
-    if (!soft->part || !soft->mirror || !soft->material || !soft->local_light || !soft->row_list ||
-        !soft->transparent || !soft->geom_order) {
-        return RL_ENOMEM;
-    }
-    for (int i = 0; i < soft->pass_capacity - 1; i++) {
-        struct soft_shadow *shadow = &soft->shadow[i];
-        mem_free(shadow->caster), mem_free(shadow->box[0]);
-        int padded = (count + SOFT_LANES) / SOFT_LANES * SOFT_LANES;
-        shadow->caster =
-            mem_try_alloc(mem_size((size_t)padded, sizeof *shadow->caster), "casters", err);
-        shadow->box[0] = mem_try_alloc(mem_size((size_t)padded * 4, sizeof(float)), "casters", err);
-        if (!shadow->caster || !shadow->box[0]) return RL_ENOMEM;
-        for (int k = 1; k < 4; k++) shadow->box[k] = shadow->box[0] + k * padded;
-    }
-    soft->geom_capacity = count;
-    return RL_OK;
-}
-
-static enum rl_status create(struct soft *soft, struct rl_error *err) {
-    const mjModel *model = soft->model;
-    soft->packets_x = (soft->size.width + 3) / 4;
-    soft->packets_y = (soft->size.height + 1) / 2;
-    soft->sky_texture = -1;
-    soft->shadow_clip = (float)(model->stat.extent * (double)model->vis.map.shadowclip);
-    soft->shadow_scale = model->vis.map.shadowscale;
-    soft->texture = MEM_ARRAY(struct soft_texture, model->ntex);
-    for (int i = 0; i < model->ntex; i++) {
-        if (soft->sky_texture < 0 && model->tex_type[i] == mjTEXTURE_SKYBOX) soft->sky_texture = i;
-        soft->texture_count++;
-        if (soft_texture_load(&soft->texture[i], model, i, err) != RL_OK) return err->code;
-    }
-    int casters = 0;
-    for (int i = 0; i < model->nlight; i++) casters += model->light_castshadow[i] != 0;
-    soft->pass_capacity = 1 + (casters < SOFT_MAX_LIGHTS ? casters : SOFT_MAX_LIGHTS);
-    if (soft_grid_create(soft, err) != RL_OK) return err->code;
-    size_t pixels = (size_t)soft->packets_x * (size_t)soft->packets_y * SOFT_LANES;
-    soft->sky_pixel = mem_try_alloc(pixels * sizeof(uint32_t), "sky", err);
-    if (!soft->sky_pixel) return err->code;
-    return reserve_geoms(soft, model->ngeom + model->nsite + 4 * model->ntendon + 64, err);
-}
-
-struct soft *soft_create(const mjModel *model, struct render_size size, struct rl_error *err) {
-    struct rl_error ignored = {0};
-    if (!err) err = &ignored;
-    struct soft *soft = MEM_NEW(struct soft);
-    soft->model = model;
-    soft->size = size;
-    if (create(soft, err) == RL_OK) return soft;
-    soft_destroy(soft);
-    return NULL;
-}
-
-void soft_destroy(struct soft *soft) {
-    if (!soft) return;
-    for (int i = 0; i < soft->texture_count; i++) soft_texture_release(&soft->texture[i]);
-    for (int i = 0; soft->grid && i < soft->grid_count; i++) {
-        struct soft_grid *grid = &soft->grid[i];
-        mem_free(grid->stamp), mem_free(grid->color);
-        mem_free(grid->position[0]), mem_free(grid->position[1]);
-    }
-    for (int i = 0; i < SOFT_MAX_LIGHTS; i++) {
-        mem_free(soft->shadow[i].caster), mem_free(soft->shadow[i].box[0]);
-    }
-    mem_free(soft->texture), mem_free(soft->grid), mem_free(soft->sky_pixel);
-    mem_free(soft->part), mem_free(soft->mirror), mem_free(soft->material);
-    mem_free(soft->local_light), mem_free(soft->row_list), mem_free(soft->transparent);
-    mem_free(soft->geom_order);
-    mem_free(soft);
-}
-
-// --- a frame ---
 
 static bool finite_all(const float *x, int count) {
     for (int i = 0; i < count; i++) {
@@ -193,6 +100,16 @@ static void mirror_setup(struct soft *soft, const double point[3], const double 
     reflect_vector(view->d0, normal);
     reflect_vector(view->dx, normal);
     reflect_vector(view->dy, normal);
+    // Height over the mirror of a point at depth 1 / w is (eye height * w + ray's normal part) / w.
+    double eye = 0, d[3] = {0, 0, 0};
+    for (int k = 0; k < 3; k++) {
+        eye += (view->eye[k] - point[k]) * normal[k];
+        d[0] += view->d0[k] * normal[k];
+        d[1] += view->dx[k] * normal[k];
+        d[2] += view->dy[k] * normal[k];
+    }
+    soft->mirror_clip = (struct soft_affine){(float)d[0], (float)d[1], (float)d[2]};
+    soft->mirror_clip_eye = (float)eye;
 }
 
 static void light_setup(struct soft *soft, const mjvScene *scene) {
@@ -227,15 +144,38 @@ static void split_lights(struct soft *soft) {
         bool shadowed = false;
         for (int k = 0; k < soft->shadow_count; k++) shadowed |= soft->shadow[k].light == i;
         if (!shadowed) soft->base_light[soft->base_light_count++] = i;
+        soft->all_light[i] = i;
     }
 }
 
-static void material_setup(struct soft *soft, const mjvGeom *geom, struct soft_material *material) {
+// How MuJoCo scales texture coordinates: repetitions over the whole, or per metre when uniform.
+static void texture_setup(const struct soft *soft, const mjvGeom *geom, const float repeat[2],
+                          bool uniform, struct soft_material *material) {
+    bool infinite = geom->type == mjGEOM_PLANE && (geom->size[0] <= 0 || geom->size[1] <= 0);
+    int plane = geom->type == mjGEOM_PLANE ? geom->dataid : -1;
+    for (int k = 0; k < 2; k++) {
+        float scale = repeat[k] > 0 ? repeat[k] : 1;
+        if (uniform && geom->size[k] > 0) scale *= geom->size[k];
+        float sign = k == 0 ? 0.5f : -0.5f, extent = 1;
+        if (geom->size[k] <= 0 && plane >= 0 && plane < soft->grid_count - 1) {
+            extent = soft->grid[plane].size[k];
+        }
+        material->tex_scale[k] = sign * scale * extent;
+        material->tex_shift[k] = (geom->size[k] > 0 ? 0.5f * scale : 0) - (infinite ? 0.5f : 0);
+    }
+    if (!material->cube) return;
+    for (int k = 0; k < 3; k++) material->tex_scale[k] = uniform ? geom->size[k] : 1;
+}
+
+static void material_setup(const struct soft *soft, const mjvGeom *geom,
+                           struct soft_material *material) {
     *material = (struct soft_material){.emission = geom->emission,
                                        .specular = geom->specular,
                                        .shininess = fminf(geom->shininess * 128.0f, 128.0f),
                                        .reflectance = geom->reflectance,
-                                       .texture = -1};
+                                       .texture = -1,
+                                       .object = {geom->objid, geom->objtype},
+                                       .segmented = geom->segid >= 0};
     memcpy(material->rgba, geom->rgba, sizeof material->rgba);
     const mjModel *model = soft->model;
     if (geom->matid < 0) return;
@@ -250,24 +190,10 @@ static void material_setup(struct soft *soft, const mjvGeom *geom, struct soft_m
     if (texture < 0 || texture >= soft->texture_count) return;
     material->texture = texture;
     material->cube = soft->texture[texture].cube;
-    bool infinite = geom->type == mjGEOM_PLANE && (geom->size[0] <= 0 || geom->size[1] <= 0);
-    for (int k = 0; k < 2; k++) {
-        float scale = repeat[k] > 0 ? repeat[k] : 1;
-        if (uniform && geom->size[k] > 0) scale *= geom->size[k];
-        float sign = k == 0 ? 0.5f : -0.5f, extent = 1;
-        int plane = geom->dataid;
-        if (geom->size[k] <= 0 && plane >= 0 && plane < soft->grid_count - 1) {
-            extent = soft->grid[plane].size[k];
-        }
-        material->tex_scale[k] = sign * scale * extent;
-        material->tex_shift[k] = (geom->size[k] > 0 ? 0.5f * scale : 0) - (infinite ? 0.5f : 0);
-    }
-    if (material->cube) {
-        for (int k = 0; k < 3; k++) material->tex_scale[k] = uniform ? geom->size[k] : 1;
-    }
+    texture_setup(soft, geom, repeat, uniform, material);
 }
 
-static bool behind(const struct soft *soft, const mjvGeom *geom) {
+bool soft_behind(const struct soft *soft, const mjvGeom *geom) {
     double along = 0;
     for (int k = 0; k < 3; k++) {
         along += (soft->view.eye[k] - (double)geom->pos[k]) * (double)geom->mat[3 * k + 2];
@@ -276,96 +202,7 @@ static bool behind(const struct soft *soft, const mjvGeom *geom) {
 }
 
 static bool is_transparent(const struct soft *soft, const mjvGeom *geom) {
-    return geom->rgba[3] < 0.995f || (geom->type == mjGEOM_PLANE && behind(soft, geom));
-}
-
-static void local_lights(struct soft *soft, struct soft_part *part, struct soft_local_light *out) {
-    for (int i = 0; i < soft->light_count; i++) {
-        const struct soft_light *light = &soft->light[i];
-        for (int k = 0; k < 3; k++) {
-            const float *axis = &part->axis[3 * k];
-            float pos = 0, dir = 0;
-            for (int j = 0; j < 3; j++) {
-                dir += axis[j] * light->dir[j];
-                pos += axis[j] * (light->pos[j] - part->center[j]);
-            }
-            out[i].pos[k] = light->directional ? -dir : pos;
-            out[i].dir[k] = dir;
-        }
-    }
-    part->light = out;
-}
-
-struct part_list {
-    struct soft *soft;
-    const struct soft_view *view;
-    struct soft_part *part;
-    struct soft_local_light *light;
-    int count, capacity;
-};
-
-static void add_part(struct part_list *list, enum soft_kind kind, double half, int geom, int grid,
-                     const double center[3], double axis[3][3]) {
-    if (list->count == list->capacity) return;
-    struct soft_part *part = &list->part[list->count];
-    part->kind = (uint8_t)kind;
-    part->half = (float)half;
-    part->geom = geom;
-    part->material = geom;
-    part->grid = grid;
-    if (!soft_part_setup(part, list->view, center, axis)) return;
-    local_lights(list->soft, part, list->light + (size_t)list->count * SOFT_MAX_LIGHTS);
-    list->count++;
-}
-
-// A face with its outward normal along axis k, sign: right-handed half axes of the face's own
-// frame.
-static void add_face(struct part_list *list, enum soft_kind kind, int geom, const double center[3],
-                     double axis[3][3], int k, double sign, double distance) {
-    double face_center[3], face[3][3];
-    int u = (k + 1) % 3, v = (k + 2) % 3;
-    for (int i = 0; i < 3; i++) {
-        face_center[i] = center[i] + sign * distance * axis[k][i];
-        face[0][i] = axis[u][i];
-        face[1][i] = sign * axis[v][i];
-        face[2][i] = sign * axis[k][i];
-    }
-    add_part(list, kind, 0, geom, -1, face_center, face);
-}
-
-static void add_geom(struct part_list *list, const mjvScene *scene, int index) {
-    const mjvGeom *geom = &scene->geoms[index];
-    struct soft_caster shape;
-    double center[3], axis[3][3];
-    if (!soft_caster_shape(list->soft, geom, &shape, center, axis)) return;
-    double half = (double)shape.half;
-    switch ((enum soft_kind)shape.kind) {
-    case SOFT_RECT: {
-        int plane = geom->dataid, grids = list->soft->grid_count;
-        bool from_back = behind(list->soft, geom);
-        if (from_back) { // a plane shows its back too
-            for (int i = 0; i < 3; i++) axis[1][i] = -axis[1][i], axis[2][i] = -axis[2][i];
-        }
-        add_part(list, SOFT_RECT, 0, index,
-                 from_back                         ? -1
-                 : plane >= 0 && plane < grids - 1 ? plane
-                                                   : grids - 1,
-                 center, axis);
-        break;
-    }
-    case SOFT_BOX:
-        for (int k = 0; k < 6; k++) {
-            add_face(list, SOFT_RECT, index, center, axis, k / 2, k & 1 ? 1 : -1, 1);
-        }
-        break;
-    case SOFT_TUBE:
-        add_part(list, SOFT_TUBE, half, index, -1, center, axis);
-        for (int sign = -1; sign <= 1; sign += 2) {
-            add_face(list, SOFT_DISC, index, center, axis, 2, sign, half);
-        }
-        break;
-    default: add_part(list, (enum soft_kind)shape.kind, half, index, -1, center, axis); break;
-    }
+    return geom->rgba[3] < 0.995f || (geom->type == mjGEOM_PLANE && soft_behind(soft, geom));
 }
 
 static bool is_reflective(const mjvGeom *geom, bool transparent) {
@@ -381,58 +218,92 @@ static void find_reflective(struct soft *soft, const mjvScene *scene) {
     }
 }
 
-static void mirror_parts(struct soft *soft, const mjvScene *scene, struct part_list *list) {
-    soft->mirror_count = 0;
-    if (soft->reflective < 0 || !scene->flags[mjRND_REFLECTION]) return;
+// Transparent geoms by distance, the nearest first, planes last; equal distances keep the scene's order.
+static void sort_transparent(struct soft *soft, const mjvScene *scene) {
+    soft->transparent_count = 0;
+    for (int i = 0; i < scene->ngeom; i++) {
+        const mjvGeom *geom = &scene->geoms[i];
+        if (!is_transparent(soft, geom)) continue;
+        double square = 0;
+        for (int k = 0; k < 3; k++) {
+            double d = (double)geom->pos[k] - soft->view.eye[k];
+            square += d * d;
+        }
+        float key = geom->type == mjGEOM_PLANE ? 1e10f : (float)sqrt(square) - geom->modelrbound;
+        int at = soft->transparent_count++;
+        for (; at > 0 && soft->sort_key[at - 1] > key; at--) {
+            soft->sort_key[at] = soft->sort_key[at - 1];
+            soft->transparent[at] = soft->transparent[at - 1];
+        }
+        soft->sort_key[at] = key;
+        soft->transparent[at] = i;
+    }
+}
+
+static bool mirror_view_setup(struct soft *soft, const mjvScene *scene) {
+    if (soft->reflective < 0 || !scene->flags[mjRND_REFLECTION]) return false;
     const mjvGeom *geom = &scene->geoms[soft->reflective];
-    double point[3], normal[3];
+    double point[3], normal[3], along = 0;
     for (int k = 0; k < 3; k++) {
         normal[k] = (double)geom->mat[3 * k + 2];
         point[k] = (double)geom->pos[k];
         if (geom->type == mjGEOM_BOX) point[k] += (double)geom->size[2] * normal[k];
+        along += (soft->view.eye[k] - point[k]) * normal[k];
     }
-    double along = 0;
-    for (int k = 0; k < 3; k++) along += (soft->view.eye[k] - point[k]) * normal[k];
-    if (along < 0) return;
+    if (along < 0) return false;
     mirror_setup(soft, point, normal);
     for (int k = 0; k < 3; k++) {
-        soft->mirror_point[k] = (float)point[k];
-        soft->mirror_normal[k] = (float)normal[k];
+        soft->mirror_point[k] = point[k];
+        soft->mirror_normal[k] = normal[k];
     }
+    return true;
+}
+
+// Opaque geoms in drawing order (the reflecting one first), then transparent ones near to far.
+static int add_geoms(struct soft *soft, const mjvScene *scene, struct soft_part_list *list) {
+    if (!list->mirror && soft->reflective >= 0) soft_add_geom(list, scene, soft->reflective);
     for (int i = 0; i < scene->ngeom; i++) {
-        if (i == soft->reflective || is_transparent(soft, &scene->geoms[i])) continue;
-        add_geom(list, scene, i);
+        if (i != soft->reflective && !is_transparent(soft, &scene->geoms[i])) {
+            soft_add_geom(list, scene, i);
+        }
     }
-    soft->mirror_count = list->count;
+    int opaque = list->count;
+    for (int i = 0; i < soft->transparent_count; i++) soft_add_geom(list, scene, soft->transparent[i]);
+    return opaque;
 }
 
 enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct rl_error *err) {
     if (check_scene(scene, err) != RL_OK) return err->code;
-    if (reserve_geoms(soft, scene->ngeom, err) != RL_OK) return err->code;
     soft->frame++;
     view_setup(soft, scene);
     light_setup(soft, scene);
     soft_cast_setup(soft, scene);
     split_lights(soft);
     find_reflective(soft, scene);
+    sort_transparent(soft, scene);
     for (int i = 0; i < scene->ngeom; i++) {
         material_setup(soft, &scene->geoms[i], &soft->material[i]);
     }
-    struct part_list list = {
-        soft, &soft->view, soft->part, soft->local_light, 0, 4 * soft->geom_capacity};
-    if (soft->reflective >= 0) add_geom(&list, scene, soft->reflective);
-    for (int i = 0; i < scene->ngeom; i++) {
-        if (i != soft->reflective && !is_transparent(soft, &scene->geoms[i]))
-            add_geom(&list, scene, i);
-    }
+    int capacity = 4 * soft->geom_capacity;
+    struct soft_part_list list = {.soft = soft,
+                                  .view = &soft->view,
+                                  .part = soft->part,
+                                  .light = soft->local_light,
+                                  .capacity = capacity};
+    soft->opaque_count = add_geoms(soft, scene, &list);
     soft->part_count = list.count;
-    struct part_list mirror = {soft,
-                               &soft->mirror_view,
-                               soft->mirror,
-                               soft->local_light + (size_t)list.capacity * SOFT_MAX_LIGHTS,
-                               0,
-                               list.capacity};
-    mirror_parts(soft, scene, &mirror);
+    soft->mirror_count = soft->mirror_opaque_count = 0;
+    if (mirror_view_setup(soft, scene)) {
+        struct soft_part_list mirror = {.soft = soft,
+                                        .view = &soft->mirror_view,
+                                        .part = soft->mirror,
+                                        .light = soft->local_light +
+                                                 (size_t)capacity * SOFT_MAX_LIGHTS,
+                                        .capacity = capacity,
+                                        .mirror = true};
+        soft->mirror_opaque_count = add_geoms(soft, scene, &mirror);
+        soft->mirror_count = mirror.count;
+    }
     soft->sky = scene->flags[mjRND_SKYBOX] && soft->sky_texture >= 0;
     soft_sky_setup(soft);
     return RL_OK;

@@ -35,6 +35,18 @@ bool soft_caster_shape(const struct soft *soft, const mjvGeom *geom, struct soft
                        double center[3], double axis[3][3]);
 void soft_cast_setup(struct soft *soft, const mjvScene *scene);
 
+struct soft_part_list {
+    struct soft *soft;
+    const struct soft_view *view;
+    bool mirror; // seen from behind the reflecting plane
+    struct soft_part *part;
+    struct soft_local_light *light; // SOFT_MAX_LIGHTS a part
+    int count, capacity;
+};
+// Appends the parts of a geom that can be seen; soft_geom.c.
+void soft_add_geom(struct soft_part_list *list, const mjvScene *scene, int index);
+bool soft_behind(const struct soft *soft, const mjvGeom *geom); // the eye is behind its z = 0
+
 // Grids of the model's planes; soft_grid.c. The last one is the default for planes outside the
 // model.
 RL_CHECKED enum rl_status soft_grid_create(struct soft *soft, struct rl_error *err);

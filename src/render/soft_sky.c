@@ -26,7 +26,7 @@ static void face_coordinates(int face, const float d[3], float *s, float *t) {
 static float cube_lod(int face, const float d[3], const float dx[3], const float dy[3],
                       float width) {
     int axis = face >> 1;
-    float s, t, major = fabsf(d[axis]), sign = face & 1 ? -1.0f : 1.0f, rho = 0;
+    float s, t, major = fabsf(d[axis]) + 1e-30f, sign = face & 1 ? -1.0f : 1.0f, rho = 0;
     face_coordinates(face, d, &s, &t);
     const float *delta[2] = {dx, dy};
     for (int i = 0; i < 2; i++) {
@@ -53,6 +53,7 @@ static int face_of(const float d[3]) {
 }
 
 static int edge_tap(float coordinate, int size, int *next, int *weight) {
+    coordinate = coordinate > 0 ? coordinate < 1 ? coordinate : 1 : 0;
     int fixed = (int)rintf(coordinate * (float)(size * 256)) - 128, at = fixed >> 8;
     *weight = fixed & 255;
     *next = at + 1;
@@ -76,10 +77,10 @@ static void sample_face(const struct soft_level *level, float s, float t, int ou
 
 static uint32_t sample_cube(const struct soft_texture *texture, const float d[3], float lod) {
     int face = face_of(d), last = texture->level_count - 1, fine[3], coarse[3];
-    float s, t, scale = 0.5f / fabsf(d[face >> 1]);
+    float s, t, major = fabsf(d[face >> 1]), scale = 0.5f / (major > 1e-30f ? major : 1e-30f);
     face_coordinates(face, d, &s, &t);
     s = s * scale + 0.5f, t = t * scale + 0.5f;
-    lod = lod > 0 ? lod : 0;
+    lod = lod > 0 ? lod : 0; // also when it is not a number
     int level = lod < (float)last ? (int)lod : last;
     int weight = level < last ? (int)((lod - (float)level) * 256) : 0;
     sample_face(&texture->level[face][level], s, t, fine);
@@ -90,6 +91,21 @@ static uint32_t sample_cube(const struct soft_texture *texture, const float d[3]
         color |= (uint32_t)c << (8 * k);
     }
     return color;
+}
+
+void soft_cube_sample(const struct soft_texture *texture, const float at[3][SOFT_LANES],
+                      uint32_t color[SOFT_LANES]) {
+    for (int i = 0; i < SOFT_LANES; i++) {
+        int corner = i & 2; // the quad's lanes are corner + 0, 1, 4, 5
+        float d[3], c[3], dx[3], dy[3];
+        for (int k = 0; k < 3; k++) {
+            d[k] = at[k][i];
+            c[k] = at[k][corner];
+            dx[k] = at[k][corner + 1] - c[k];
+            dy[k] = at[k][corner + 4] - c[k];
+        }
+        color[i] = sample_cube(texture, d, cube_lod(face_of(c), c, dx, dy, (float)texture->level[0][0].width));
+    }
 }
 
 // The sky cube's coordinates of a world direction: turned by 90 degrees about x.

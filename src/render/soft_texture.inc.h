@@ -103,3 +103,11 @@ VEC void sample_2d(const struct soft_texture *texture, vf u, vf v, __m128i texel
         texel[i] = lerp_i16(texel[i], other, _mm_set1_epi16((short)lod.weight[q]));
     }
 }
+
+VEC vi sample_2d_packed(const struct soft_texture *texture, vf u, vf v) {
+    __m128i texel[8];
+    int32_t color[8];
+    sample_2d(texture, u, v, texel);
+    for (int i = 0; i < 8; i++) color[i] = _mm_cvtsi128_si32(_mm_packus_epi16(texel[i], texel[i]));
+    return vi_load(color);
+}

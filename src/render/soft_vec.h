@@ -180,3 +180,21 @@ VEC vf vf_power(vf x, float exponent) { // x^exponent for x >= 0; 0^e = 0
     vf p = vf_exp2(vf_log2(vf_max(x, vf_set(1e-30f))) * exponent);
     return vf_pick(x > 1e-30f, p, vf_set(0));
 }
+
+// Angle of (x, y) in turns, [0, 1); polynomial of atan on [0, 1], to about 1e-6.
+VEC vf vf_turns(vf y, vf x) {
+    vf ax = vf_abs(x), ay = vf_abs(y);
+    vf big = vf_max(vf_max(ax, ay), vf_set(1e-30f)), z = vf_min(ax, ay) / big, q = z * z;
+    vf p = vf_set(0.0028662257f);
+    p = p * q - 0.0161657367f;
+    p = p * q + 0.0429096138f;
+    p = p * q - 0.0752896400f;
+    p = p * q + 0.1065626393f;
+    p = p * q - 0.1420889944f;
+    p = p * q + 0.1999355085f;
+    p = p * q - 0.3333314528f;
+    vf angle = (p * q * z + z) * 0.15915494f;
+    angle = vf_pick(ay > ax, 0.25f - angle, angle);
+    angle = vf_pick(x < 0, 0.5f - angle, angle);
+    return vf_pick(y < 0, 1.0f - angle, angle);
+}
