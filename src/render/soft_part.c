@@ -34,7 +34,7 @@ static bool tangent_range(double c, double cz, double s_cc, double s_cz, double 
     return true;
 }
 
-void soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *view,
+bool soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *view,
                            const double center[3], double axis[3][3]) {
     double relative[3], c[3], m[3][3];
     for (int k = 0; k < 3; k++) relative[k] = center[k] - view->eye[k];
@@ -43,17 +43,18 @@ void soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *v
         for (int k = 0; k < 3; k++) m[j][k] = dot3(&view->axis[3 * j], axis[k]);
     }
     double zz = dot3(m[2], m[2]);
-    if (c[2] + sqrt(zz) <= 0) return; // behind the eye
+    if (c[2] + sqrt(zz) <= 0) return false; // behind the eye
     double x[2], y[2];
     if (c[2] <= 0 || !tangent_range(c[0], c[2], dot3(m[0], m[0]), dot3(m[0], m[2]), zz, x) ||
         !tangent_range(c[1], c[2], dot3(m[1], m[1]), dot3(m[1], m[2]), zz, y)) {
         soft_bounds_all(bounds);
-        return;
+        return true;
     }
     bounds->x0 = fmin(bounds->x0, x[0]);
     bounds->x1 = fmax(bounds->x1, x[1]);
     bounds->y0 = fmin(bounds->y0, y[0]);
     bounds->y1 = fmax(bounds->y1, y[1]);
+    return true;
 }
 
 void soft_bounds_corners(struct soft_bounds *bounds, const struct soft_view *view, int count,
@@ -161,11 +162,13 @@ bool soft_part_setup(struct soft_part *part, const struct soft_view *view, const
         for (int k = 0; k < 9; k++) {
             end_axis[k / 3][k % 3] = k < 6 || part->kind == SOFT_CAPSULE ? axis[k / 3][k % 3] : 0.0;
         }
+        int in_front = 0;
         for (int sign = -1; sign <= 1; sign += 2) {
             double end[3];
             for (int k = 0; k < 3; k++) end[k] = center[k] + sign * half * axis[2][k];
-            soft_bounds_ellipsoid(&bounds, view, end, end_axis);
+            in_front += soft_bounds_ellipsoid(&bounds, view, end, end_axis);
         }
+        if (in_front == 1) soft_bounds_all(&bounds); // reaches past the eye
     } else {
         double corner[4][3];
         for (int i = 0; i < 4; i++) {

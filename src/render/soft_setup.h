@@ -16,8 +16,8 @@ struct soft_ray { // of every pixel, in a unit frame: origin + t (d[0] + d[1] (p
 struct soft_bounds soft_bounds_none(void);
 void soft_bounds_all(struct soft_bounds *bounds);
 // Grow bounds by a shape; axis[k] are its half axes in metres. Shapes that reach the eye make them
-// infinite, shapes behind it leave them.
-void soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *view,
+// infinite, shapes behind it leave them (and the ellipsoid returns false).
+bool soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *view,
                            const double center[3], double axis[3][3]);
 void soft_bounds_corners(struct soft_bounds *bounds, const struct soft_view *view, int count,
                          double corner[][3]);
