@@ -95,8 +95,8 @@ struct soft_material {
     float rgba[4], emission, specular, shininess, reflectance; // shininess: the exponent
     int texture;                                               // index, -1 none
     bool cube;
-    int object[2];  // mjvGeom's objid, objtype
-    bool segmented; // takes part in segmentation
+    int object[2];                    // mjvGeom's objid, objtype
+    bool segmented;                   // takes part in segmentation
     float tex_scale[3], tex_shift[2]; // 2d: u, v = scale * unit x, y + shift; cube: scale * unit
 };
 
@@ -107,8 +107,8 @@ struct soft_part {
     int geom;    // index in the scene
     int grid;    // index of the plane's grid of lit vertices, -1 for others
     float alpha; // opacity, for the transparent
-    // planar kinds: 2d texture coordinates = [0] x + [1] y + [2] of the unit frame; the geom's unit shape
-    // has x, y cube_sign, cube_height as its coordinates number cube_axis
+    // planar kinds: 2d texture coordinates = [0] x + [1] y + [2] of the unit frame; the geom's unit
+    // shape has x, y cube_sign, cube_height as its coordinates number cube_axis
     float uv[2][3], cube_sign, cube_height;
     int8_t cube_axis[3];
     float scale[3], inverse_scale[3]; // unit frame to metres
@@ -178,7 +178,7 @@ struct soft {
     // --- per frame ---
     uint32_t frame;
     int geom_capacity;
-    int part_count;        // opaque first, in drawing order, then transparent, near to far
+    int part_count; // opaque first, in drawing order, then transparent, near to far
     int opaque_count;
     int mirror_count, mirror_opaque_count; // of mirror, likewise
     int light_count, shadow_count;
@@ -193,14 +193,15 @@ struct soft {
     struct soft_local_light *local_light;
     int reflective; // geom index or -1
     double mirror_point[3], mirror_normal[3];
-    struct soft_affine mirror_clip; // rays' part along the mirror's normal, and the mirrored eye's height
+    struct soft_affine
+        mirror_clip; // rays' part along the mirror's normal, and the mirrored eye's height
     float mirror_clip_eye;
     bool sky;
-    uint32_t *sky_pixel;             // (packets_y, packets_x, 8)
-    double sky_key[9];               // view rays that it was drawn for
-    int *row_list;     // scratch of the kernel: four lists of parts
-    float *sort_key;   // [geom] scratch
-    int *transparent;  // [geom] transparent geoms, near to far
+    uint32_t *sky_pixel; // (packets_y, packets_x, 8)
+    double sky_key[9];   // view rays that it was drawn for
+    int *row_list;       // scratch of the kernel: four lists of parts
+    float *sort_key;     // [geom] scratch
+    int *transparent;    // [geom] transparent geoms, near to far
     int transparent_count;
 };
 

@@ -1,4 +1,5 @@
-// Geoms to parts: a box is up to three faces, a cylinder an open tube and a disc, a plane one rectangle.
+// Geoms to parts: a box is up to three faces, a cylinder an open tube and a disc, a plane one
+// rectangle.
 #include <math.h>
 
 #include "render/soft_setup.h"
@@ -21,18 +22,18 @@ static void local_lights(const struct soft *soft, struct soft_part *part,
     part->light = out;
 }
 
-// Which part of the mirrored scene lies behind the mirror: false when all of it does. Sets clip when the
-// part crosses the mirror's plane.
+// Which part of the mirrored scene lies behind the mirror: false when all of it does. Sets clip
+// when the part crosses the mirror's plane.
 static bool mirror_side(const struct soft_part_list *list, struct soft_part *part,
                         const double center[3], double axis[3][3]) {
     const double *n = list->soft->mirror_normal;
     double distance = 0, reach = 0;
     for (int k = 0; k < 3; k++) {
         double along = axis[k][0] * n[0] + axis[k][1] * n[1] + axis[k][2] * n[2];
-        double length = k < 2 || part->kind == SOFT_ELLIPSOID     ? 1
-                        : part->kind == SOFT_CAPSULE              ? 1 + (double)part->half
-                        : part->kind == SOFT_TUBE                 ? (double)part->half
-                                                                  : 0;
+        double length = k < 2 || part->kind == SOFT_ELLIPSOID ? 1
+                        : part->kind == SOFT_CAPSULE          ? 1 + (double)part->half
+                        : part->kind == SOFT_TUBE             ? (double)part->half
+                                                              : 0;
         reach += fabs(along) * length;
         distance += (center[k] - list->soft->mirror_point[k]) * n[k];
     }
@@ -72,7 +73,8 @@ static void add_face(struct soft_part_list *list, const struct soft_part *like,
     }
     struct soft_part *part = add_part(list, like, face_center, face);
     if (!part) return;
-    // 2d texture: u runs along X, or Y on the faces across X; v against Y, or Z on the upright faces.
+    // 2d texture: u runs along X, or Y on the faces across X; v against Y, or Z on the upright
+    // faces.
     const struct soft_material *material = &list->soft->material[part->geom];
     float su = material->tex_scale[0], sv = material->tex_scale[1], s = (float)sign;
     if (part->kind == SOFT_DISC) sv = -sv;
@@ -117,11 +119,8 @@ void soft_add_geom(struct soft_part_list *list, const mjvScene *scene, int index
     struct soft_caster shape;
     double center[3], axis[3][3];
     if (!soft_caster_shape(list->soft, geom, &shape, center, axis)) return;
-    struct soft_part like = {.kind = shape.kind,
-                             .half = shape.half,
-                             .geom = index,
-                             .grid = -1,
-                             .alpha = geom->rgba[3]};
+    struct soft_part like = {
+        .kind = shape.kind, .half = shape.half, .geom = index, .grid = -1, .alpha = geom->rgba[3]};
     switch ((enum soft_kind)shape.kind) {
     case SOFT_RECT: add_plane(list, &like, geom, center, axis); break;
     case SOFT_BOX:

@@ -2,7 +2,7 @@
 // frame. (MuJoCo lights the vertices of a fine mesh and interpolates; on small parts that is the
 // same.)
 
-struct surface { // of a part at 8 pixels, metres in the part's frame
+struct surface {         // of a part at 8 pixels, metres in the part's frame
     vf p[3], n[3], v[3]; // point, unit normal, unit vector to the eye
     vf shape[3];         // point on the geom's unit shape, as MuJoCo's meshes have it
     vf t;                // depth
@@ -63,7 +63,8 @@ VEC void add_light(const struct soft_light *light, const struct soft_local_light
     for (int k = 0; k < 3; k++) sum[k] += shine * (light->specular[k] * material->specular);
 }
 
-// Unit coordinates of the mesh that MuJoCo draws: its tubes run from -1 to 1, caps rise from 1 to 2.
+// Unit coordinates of the mesh that MuJoCo draws: its tubes run from -1 to 1, caps rise from 1
+// to 2.
 VEC void shape_point(const struct soft_part *part, const vf unit[3], const vf normal[3], vf cap,
                      vf shape[3]) {
     shape[0] = unit[0], shape[1] = unit[1], shape[2] = unit[2];
@@ -100,8 +101,8 @@ VEC void surface_at(const struct soft_part *part, vf px, vf py, struct surface *
     normalize(s->v);
     for (int k = 0; k < 3; k++) s->n[k] = unit[k] * part->inverse_scale[k];
     if (part->kind == SOFT_CAPSULE) {
-        s->n[2] = vf_pick(cap == 0, vf_set(0),
-                          (unit[2] - cap * part->half) * part->inverse_scale[2]);
+        s->n[2] =
+            vf_pick(cap == 0, vf_set(0), (unit[2] - cap * part->half) * part->inverse_scale[2]);
     } else if (part->kind == SOFT_TUBE) {
         s->n[2] = vf_set(0);
     } else if (part->kind == SOFT_DISC || part->kind == SOFT_RECT) {

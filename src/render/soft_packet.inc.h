@@ -44,7 +44,8 @@ VEC int cover_samples(const struct soft *soft, const struct soft_part *part,
         vi hit = cover_part(part, x, y, &w[s]);
         hit &= (w[s] >= packet->w[s]) & (w[s] <= nearest);
         if (part->clip) {
-            vf height = affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
+            vf height =
+                affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
             hit &= w[s] * soft->mirror_clip_eye + height >= 0;
         }
         mask[s] = hit;
@@ -98,7 +99,8 @@ VEC vi blend_color(vi src, vi dst, int alpha) {
     return result;
 }
 
-// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to front.
+// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to
+// front.
 static __attribute__((noinline)) void blend_list(const struct soft *soft,
                                                  const struct soft_part *parts, const int *list,
                                                  int count, struct packet *packet, int px, int py,
@@ -134,8 +136,8 @@ static __attribute__((noinline)) void draw_mirror(const struct soft *soft,
                               soft->material[soft->reflective].reflectance, 0};
     const struct row_list *list = &row->mirror;
     clear_packet(soft, packet, px, py);
-    int n = cover_list(soft, soft->mirror, list->list, list->opaque, packet, px, py,
-                       row->mirror_found);
+    int n =
+        cover_list(soft, soft->mirror, list->list, list->opaque, packet, px, py, row->mirror_found);
     for (int i = 0; i < n; i++) {
         vi mask[SOFT_SAMPLES];
         int id = row->mirror_found[i];
@@ -155,8 +157,8 @@ VEC void draw_packet(const struct soft *soft, const struct row_lists *row, struc
                      int px, int py) {
     struct shade_mode opaque = {soft->base_light, soft->base_light_count, 1, 1};
     clear_packet(soft, packet, px, py);
-    int n = cover_list(soft, soft->part, row->part.list, row->part.opaque, packet, px, py,
-                       row->found);
+    int n =
+        cover_list(soft, soft->part, row->part.list, row->part.opaque, packet, px, py, row->found);
     for (int i = 0; i < n; i++) {
         const struct soft_part *part = &soft->part[row->found[i]];
         vi mask[SOFT_SAMPLES];

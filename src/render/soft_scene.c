@@ -218,7 +218,8 @@ static void find_reflective(struct soft *soft, const mjvScene *scene) {
     }
 }
 
-// Transparent geoms by distance, the nearest first, planes last; equal distances keep the scene's order.
+// Transparent geoms by distance, the nearest first, planes last; equal distances keep the scene's
+// order.
 static void sort_transparent(struct soft *soft, const mjvScene *scene) {
     soft->transparent_count = 0;
     for (int i = 0; i < scene->ngeom; i++) {
@@ -268,7 +269,8 @@ static int add_geoms(struct soft *soft, const mjvScene *scene, struct soft_part_
         }
     }
     int opaque = list->count;
-    for (int i = 0; i < soft->transparent_count; i++) soft_add_geom(list, scene, soft->transparent[i]);
+    for (int i = 0; i < soft->transparent_count; i++)
+        soft_add_geom(list, scene, soft->transparent[i]);
     return opaque;
 }
 
@@ -297,8 +299,8 @@ enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct
         struct soft_part_list mirror = {.soft = soft,
                                         .view = &soft->mirror_view,
                                         .part = soft->mirror,
-                                        .light = soft->local_light +
-                                                 (size_t)capacity * SOFT_MAX_LIGHTS,
+                                        .light =
+                                            soft->local_light + (size_t)capacity * SOFT_MAX_LIGHTS,
                                         .capacity = capacity,
                                         .mirror = true};
         soft->mirror_opaque_count = add_geoms(soft, scene, &mirror);

@@ -104,7 +104,8 @@ void soft_cube_sample(const struct soft_texture *texture, const float at[3][SOFT
             dx[k] = at[k][corner + 1] - c[k];
             dy[k] = at[k][corner + 4] - c[k];
         }
-        color[i] = sample_cube(texture, d, cube_lod(face_of(c), c, dx, dy, (float)texture->level[0][0].width));
+        color[i] = sample_cube(texture, d,
+                               cube_lod(face_of(c), c, dx, dy, (float)texture->level[0][0].width));
     }
 }
 
