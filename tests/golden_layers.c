@@ -306,11 +306,8 @@ static void check_vit(struct lab *lab) {
 }
 
 static void check(const struct golden_case *golden, void *context) {
-    (void)context;
-    struct rl_error err = {0};
-    struct lab lab = {.golden = golden, .grad_tolerance = 1e-5};
-    lab.tape = tape_create((size_t)128 << 20, NULL, &err);
-    assert_non_null(lab.tape);
+    struct lab lab = {.golden = golden, .grad_tolerance = 1e-5, .tape = context};
+    tape_reset(lab.tape);
     const char *name = json_string_value(json_object_get(golden->entry, "layer"));
     assert_non_null(name);
     bool block = !strncmp(name, "impala", 6) || !strcmp(name, "mha") || !strcmp(name, "vit_cls");
@@ -334,13 +331,16 @@ static void check(const struct golden_case *golden, void *context) {
     } else {
         check_unary(&lab, name);
     }
-    tape_destroy(lab.tape);
     params_release(&lab.params);
 }
 
 static void every_case(void **state) {
     (void)state;
-    golden_each("nets/layers", check, NULL);
+    struct rl_error err = {0};
+    struct tape *tape = tape_create((size_t)64 << 20, NULL, &err);
+    assert_non_null(tape);
+    golden_each("nets/layers", check, tape);
+    tape_destroy(tape);
 }
 
 int main(void) {

@@ -10,7 +10,7 @@
 #define CBLAS_GEMM cblas_sgemm
 #endif
 
-#define MULTIPLIES_PER_PART (1 << 20)
+#define MULTIPLIES_PER_PART (1 << 23) // each part packs the shared matrix again: few, large parts
 #define MAX_PARTS           8
 #define GRAIN               16 // rows or columns of a part: whole vectors
 

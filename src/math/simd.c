@@ -24,9 +24,18 @@ static enum simd_level environment_limit(void) {
     return SIMD_LEVEL_AVX512;
 }
 
+// Asked once: kernels call this for every few hundred elements.
+static enum simd_level available(void) {
+    static _Atomic int known = -1;
+    if (known < 0) {
+        enum simd_level cpu = simd_level_cpu(), environment = environment_limit();
+        known = environment < cpu ? environment : cpu;
+    }
+    return (enum simd_level)known;
+}
+
 enum simd_level simd_level(void) {
-    enum simd_level level = simd_level_cpu(), environment = environment_limit();
-    if (environment < level) level = environment;
+    enum simd_level level = available();
     return limit < level ? limit : level;
 }
 
