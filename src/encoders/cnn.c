@@ -56,15 +56,23 @@ static enum rl_status create(struct encoder *encoder, struct rl_error *err) {
     return RL_OK;
 }
 
-static struct tensor *forward(struct encoder *encoder, struct tape *tape,
-                              const struct params *params, const struct encoder_input *input) {
+static struct tensor *local(struct encoder *encoder, struct tape *tape, const struct params *params,
+                            const struct encoder_input *input, struct tensor **latents) {
     const struct cnn *cnn = encoder->net;
     const int *in_dim = encoder->spec.in_dim;
     int dim[4] = {input->n, in_dim[0], in_dim[1], in_dim[2]};
     struct tensor *x =
         conv_u8(tape, params, &cnn->layers[0], input->pixels, dim, PIXEL_SCALE, PIXEL_SHIFT, true);
     for (int i = 1; i < LAYERS; i++) x = conv(tape, params, &cnn->layers[i], x, true);
-    return latent(tape, params, &cnn->latent, op_flatten(tape, x));
+    *latents = latent(tape, params, &cnn->latent, op_flatten(tape, x));
+    return x;
+}
+
+static struct tensor *forward(struct encoder *encoder, struct tape *tape,
+                              const struct params *params, const struct encoder_input *input) {
+    struct tensor *latents;
+    local(encoder, tape, params, input, &latents);
+    return latents;
 }
 
 static size_t tape_bytes(const struct encoder *encoder, int n) {
@@ -89,6 +97,7 @@ const struct encoder_ops encoder_cnn = {
     .options_bytes = sizeof(struct cnn_options),
     .create = create,
     .forward = forward,
+    .local = local,
     .destroy = destroy,
     .tape_bytes = tape_bytes,
 };

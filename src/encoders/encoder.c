@@ -6,7 +6,7 @@
 
 #include "base/config.h"
 #include "base/mem.h"
-#include "nn/safetensors.h"
+#include "nn/weights.h"
 
 #define ENCODER(name) extern const struct encoder_ops encoder_##name;
 #include "encoders/encoders.def"
@@ -128,45 +128,10 @@ enum rl_status encoder_save(const struct encoder *encoder, const struct params *
     if (encoder->ops->opts.specs) opt_dump_yaml(&encoder->ops->opts, encoder->options, &options);
     const char *meta[] = {FORMAT_KEY, FORMAT_VERSION, "encoder", encoder->ops->name,
                           "spec",     dims,           "options", options.data};
-    struct st_tensor *tensors = MEM_ARRAY(struct st_tensor, params->n_items + 1);
-    for (int i = 0; i < params->n_items; i++) {
-        struct param_item *item = &params->items[i];
-        tensors[i] = (struct st_tensor){.name = item->name,
-                                        .dtype = sizeof(real) == 4 ? ST_F32 : ST_F64,
-                                        .ndim = item->ndim,
-                                        .count = (int64_t)item->count,
-                                        .data = params->value + item->offset};
-        for (int d = 0; d < item->ndim; d++) tensors[i].dim[d] = item->dim[d];
-    }
-    enum rl_status status = st_write(path, tensors, params->n_items, meta, 4, err);
-    mem_free(tensors);
+    struct weights_block block = {"", (struct params *)params};
+    enum rl_status status = weights_save(path, &block, 1, meta, 4, err);
     text_release(&options);
     return status;
-}
-
-static bool same_shape(const struct st_tensor *tensor, const struct param_item *item) {
-    if (tensor->ndim != item->ndim || tensor->count != (int64_t)item->count) return false;
-    for (int d = 0; d < item->ndim; d++) {
-        if (tensor->dim[d] != item->dim[d]) return false;
-    }
-    return true;
-}
-
-static enum rl_status take_weights(struct encoder *encoder, const struct st_file *file,
-                                   const char *path, struct rl_error *err) {
-    struct params *params = &encoder->params;
-    for (int i = 0; i < params->n_items; i++) {
-        const struct param_item *item = &params->items[i];
-        const struct st_tensor *tensor = st_find(file, item->name);
-        if (!tensor || !same_shape(tensor, item))
-            return rl_fail(err, RL_EFORMAT, "%s: tensor '%s' is missing or has another shape", path,
-                           item->name);
-        real *to = params->value + item->offset;
-        for (int64_t j = 0; j < tensor->count; j++) to[j] = (real)st_get(tensor, j);
-    }
-    const char *bad = params_not_finite(params, false);
-    if (bad) return rl_fail(err, RL_ENUMERIC, "%s: tensor '%s' is not finite", path, bad);
-    return RL_OK;
 }
 
 static struct encoder *from_file(const struct st_file *file, const char *path,
@@ -186,7 +151,9 @@ static struct encoder *from_file(const struct st_file *file, const char *path,
     if (!*options || config_add_yaml_text(&config, options, strlen(options), path, err) == RL_OK)
         encoder = encoder_create(name, &spec, &config, &rng, err);
     config_release(&config);
-    if (!encoder || take_weights(encoder, file, path, err) == RL_OK) return encoder;
+    if (!encoder) return NULL;
+    struct weights_block block = {"", &encoder->params};
+    if (weights_take(file, path, &block, 1, false, err) == RL_OK) return encoder;
     encoder_destroy(encoder);
     return NULL;
 }

@@ -38,6 +38,10 @@ struct encoder_ops {
     // (n, out_dim). params is the block to use: encoder->params or another of the same layout.
     struct tensor *(*forward)(struct encoder *encoder, struct tape *tape,
                               const struct params *params, const struct encoder_input *input);
+    // The same, with the features before the projection: a map (n, H, W, C), or tokens (n, T, D)
+    // with the class token first. NULL: there are none.
+    struct tensor *(*local)(struct encoder *encoder, struct tape *tape, const struct params *params,
+                            const struct encoder_input *input, struct tensor **latents);
     void (*destroy)(struct encoder *encoder); // frees net; or NULL
     // Upper bound of what one forward and backward of n inputs take from a tape's arena.
     size_t (*tape_bytes)(const struct encoder *encoder, int n);

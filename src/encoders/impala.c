@@ -4,9 +4,9 @@
 
 #include "base/mem.h"
 #include "encoders/latent.h"
+#include "nn/blocks.h"
 
-#define SECTIONS 3
-#define BLOCKS   2
+#define STAGES 3
 
 struct impala_options {
     int64_t width;
@@ -16,32 +16,14 @@ static const struct opt_spec specs[] = {
     OPT_ROW_INT(struct impala_options, width, "1", 1, 16, "multiplies the channels 16, 32, 32"),
     OPT_END};
 
-struct section {
-    struct conv first, blocks[BLOCKS][2];
-    int in_h, in_w; // before the pool
-};
-
 struct impala {
-    struct section sections[SECTIONS];
+    struct impala_stage stages[STAGES];
+    int in_h[STAGES], in_w[STAGES]; // before the pool
     struct latent latent;
 };
 
-static void add_section(struct params *params, struct section *section, int index, int in_c,
-                        int out_c) {
-    struct init init = {INIT_ORTHOGONAL, RELU_GAIN};
-    char name[48];
-    snprintf(name, sizeof name, "encoder.section%d.conv", index);
-    section->first = conv_add(params, name, in_c, out_c, 3, 1, 1, init);
-    for (int b = 0; b < BLOCKS; b++) {
-        for (int c = 0; c < 2; c++) {
-            snprintf(name, sizeof name, "encoder.section%d.block%d.conv%d", index, b, c);
-            section->blocks[b][c] = conv_add(params, name, out_c, out_c, 3, 1, 1, init);
-        }
-    }
-}
-
 static enum rl_status create(struct encoder *encoder, struct rl_error *err) {
-    static const int channels[SECTIONS] = {16, 32, 32};
+    static const int channels[STAGES] = {16, 32, 32};
     const struct impala_options *options = encoder->options;
     struct impala *impala = encoder->net = MEM_NEW(struct impala);
     const int *in_dim = encoder->spec.in_dim;
@@ -49,11 +31,14 @@ static enum rl_status create(struct encoder *encoder, struct rl_error *err) {
     if (height < 8 || width < 8)
         return rl_fail(err, RL_EUSAGE, "pictures of %d x %d are too small for encoder 'impala'",
                        height, width);
-    for (int i = 0; i < SECTIONS; i++) {
+    for (int i = 0; i < STAGES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "encoder.stage%d", i);
         int out_c = channels[i] * (int)options->width;
-        impala->sections[i].in_h = height;
-        impala->sections[i].in_w = width;
-        add_section(&encoder->params, &impala->sections[i], i, in_c, out_c);
+        impala->in_h[i] = height;
+        impala->in_w[i] = width;
+        impala->stages[i] = impala_stage_add(&encoder->params, name, in_c, out_c,
+                                             (struct init){INIT_ORTHOGONAL, RELU_GAIN});
         height = (height + 1) / 2; // pool 3, stride 2, pad 1
         width = (width + 1) / 2;
         in_c = out_c;
@@ -62,41 +47,36 @@ static enum rl_status create(struct encoder *encoder, struct rl_error *err) {
     return RL_OK;
 }
 
-static struct tensor *forward_section(struct tape *tape, const struct params *params,
-                                      const struct section *section, struct tensor *x) {
-    x = op_max_pool(tape, x, 3, 2, 1);
-    for (int b = 0; b < BLOCKS; b++) {
-        struct tensor *h = conv(tape, params, &section->blocks[b][0], op_relu(tape, x), true);
-        x = op_add(tape, x, conv(tape, params, &section->blocks[b][1], h, false));
-    }
+// The map of features before it is flattened: (n, H / 8, W / 8, C).
+static struct tensor *local(struct encoder *encoder, struct tape *tape, const struct params *params,
+                            const struct encoder_input *input, struct tensor **latents) {
+    const struct impala *impala = encoder->net;
+    const int *in_dim = encoder->spec.in_dim;
+    int dim[4] = {input->n, in_dim[0], in_dim[1], in_dim[2]};
+    struct tensor *x = impala_stage_u8(tape, params, &impala->stages[0], input->pixels, dim,
+                                       PIXEL_SCALE, PIXEL_SHIFT);
+    for (int i = 1; i < STAGES; i++) x = impala_stage(tape, params, &impala->stages[i], x);
+    x = op_relu(tape, x);
+    *latents = latent(tape, params, &impala->latent, op_flatten(tape, x));
     return x;
 }
 
 static struct tensor *forward(struct encoder *encoder, struct tape *tape,
                               const struct params *params, const struct encoder_input *input) {
-    const struct impala *impala = encoder->net;
-    const int *in_dim = encoder->spec.in_dim;
-    int dim[4] = {input->n, in_dim[0], in_dim[1], in_dim[2]};
-    struct tensor *x = conv_u8(tape, params, &impala->sections[0].first, input->pixels, dim,
-                               PIXEL_SCALE, PIXEL_SHIFT, false);
-    x = forward_section(tape, params, &impala->sections[0], x);
-    for (int i = 1; i < SECTIONS; i++) {
-        x = conv(tape, params, &impala->sections[i].first, x, false);
-        x = forward_section(tape, params, &impala->sections[i], x);
-    }
-    return latent(tape, params, &impala->latent, op_flatten(tape, op_relu(tape, x)));
+    struct tensor *latents;
+    local(encoder, tape, params, input, &latents);
+    return latents;
 }
 
 static size_t tape_bytes(const struct encoder *encoder, int n) {
     const struct impala *impala = encoder->net;
     size_t total = latent_tape_bytes(encoder, n);
-    for (int i = 0; i < SECTIONS; i++) {
-        const struct section *section = &impala->sections[i];
+    for (int i = 0; i < STAGES; i++) {
         struct conv_shape shape = {.batch = n,
-                                   .in_h = section->in_h,
-                                   .in_w = section->in_w,
-                                   .in_c = section->first.in_c,
-                                   .out_c = section->first.out_c,
+                                   .in_h = impala->in_h[i],
+                                   .in_w = impala->in_w[i],
+                                   .in_c = impala->stages[i].conv.in_c,
+                                   .out_c = impala->stages[i].conv.out_c,
                                    .kernel = 3,
                                    .stride = 1,
                                    .pad = 1};
@@ -105,7 +85,7 @@ static size_t tape_bytes(const struct encoder *encoder, int n) {
         shape.in_w = (shape.in_w + 1) / 2;
         shape.in_c = shape.out_c;
         // pool (with its argmax), then relu, conv, conv, add for each block, and the last relu
-        total += (3 + 4 * BLOCKS) * latent_conv_bytes(&shape);
+        total += 11 * latent_conv_bytes(&shape);
     }
     return total;
 }
@@ -121,6 +101,7 @@ const struct encoder_ops encoder_impala = {
     .options_bytes = sizeof(struct impala_options),
     .create = create,
     .forward = forward,
+    .local = local,
     .destroy = destroy,
     .tape_bytes = tape_bytes,
 };

@@ -3,24 +3,20 @@
 #pragma once
 
 #include "encoders/latent.h"
+#include "nn/blocks.h"
 
 #define VIT_MAX_DEPTH 24
 
-struct vit_block {
-    struct norm norm1, norm2;
-    struct linear qkv, proj, fc1, fc2;
-};
-
-// A stack of blocks alone: also the decoder of masked methods.
+// Blocks and the norm after the last: also the decoder of masked methods.
 struct vit_stack {
-    struct vit_block blocks[VIT_MAX_DEPTH];
-    struct norm norm; // after the last
+    struct transformer blocks[VIT_MAX_DEPTH];
+    struct norm norm;
     int depth, width, heads;
 };
 
 struct vit {
     struct conv patch; // kernel = stride = patch size
-    int cls, pos;      // (width), (tokens + 1, width), the class token's position first
+    int cls, pos;      // (1, width), (tokens + 1, width), the class token's position first
     int grid_h, grid_w, tokens;
     struct vit_stack stack;
     struct latent latent;
@@ -28,21 +24,18 @@ struct vit {
 
 struct vit_stack vit_stack_add(struct params *params, const char *prefix, int depth, int width,
                                int heads);
-// x (n * tokens, width) -> the same shape, normalised. last_weights (n, heads, tokens, tokens)
+// x (n, tokens, width) -> the same shape, normalised. last_weights (n, heads, tokens, tokens)
 // receives the last block's attention unless NULL.
 struct tensor *vit_stack(struct tape *tape, const struct params *params,
-                         const struct vit_stack *stack, struct tensor *x, int n, int tokens,
-                         real *last_weights);
+                         const struct vit_stack *stack, struct tensor *x, real *last_weights);
 size_t vit_stack_tape_bytes(const struct vit_stack *stack, int n, int tokens);
 
-// NULL unless the encoder is a ViT.
 extern const struct encoder_ops encoder_vit;
+// NULL unless the encoder is a ViT.
 const struct vit *vit_of(const struct encoder *encoder);
-// Patch tokens with their positions: (n * tokens, width).
+// Patch tokens with their positions: (n, tokens, width).
 struct tensor *vit_embed(const struct encoder *encoder, struct tape *tape,
                          const struct params *params, const struct encoder_input *input);
-// Puts the class token first and runs the blocks: x (n * tokens, width) -> (n * (tokens + 1),
-// width).
+// Puts the class token first and runs the blocks: x (n, tokens, width) -> (n, tokens + 1, width).
 struct tensor *vit_run(const struct encoder *encoder, struct tape *tape,
-                       const struct params *params, struct tensor *x, int n, int tokens,
-                       real *last_weights);
+                       const struct params *params, struct tensor *x, real *last_weights);
