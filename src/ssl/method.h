@@ -12,6 +12,10 @@ bool ssl_temporal(const struct ssl *ssl);
 struct tensor *ssl_online(struct ssl *ssl, const struct ssl_batch *batch, int view);
 struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int view);
 
+// Latents of the anchor moved by the actions to where the positive is expected: z + MLP(z,
+// actions); just the anchor's latents when predictors are not conditioned.
+struct tensor *ssl_query(struct ssl *ssl, const struct ssl_batch *batch);
+
 // The embedding (n, d) that the monitors look at in this step; the first call counts.
 void ssl_watch(struct ssl *ssl, const struct tensor *embedding);
 

@@ -14,7 +14,8 @@ static size_t picture_bytes(const struct sampler *sampler) {
 enum rl_status sampler_create(struct sampler *sampler, const struct sample_spec *spec,
                               struct rl_error *err) {
     int n = (int)spec->options.batch;
-    *sampler = (struct sampler){.spec = *spec, .n_views = 2 + spec->n_local + spec->next_view};
+    *sampler = (struct sampler){.spec = *spec,
+                                .n_views = spec->n_global + spec->n_local + spec->next_view};
     RL_ASSERT(sampler->n_views <= SSL_MAX_VIEWS);
     size_t each = picture_bytes(sampler), slots = mem_size(n, sampler->n_views);
     sampler->pixels = mem_try_alloc(mem_size(slots, each), "views of an SSL batch", err);
@@ -25,15 +26,17 @@ enum rl_status sampler_create(struct sampler *sampler, const struct sample_spec 
     sampler->index = MEM_ARRAY(int64_t, n);
     sampler->actions = MEM_ARRAY(real, mem_size(n, spec->span * spec->action_dim + 1));
     sampler->rewards = MEM_ARRAY(real, n);
+    sampler->valid = MEM_ARRAY(real, n);
     struct ssl_batch *batch = &sampler->batch;
     batch->n = n;
     batch->n_views = sampler->n_views;
+    batch->n_global = spec->n_global;
+    batch->n_local = spec->n_local;
+    batch->valid = sampler->valid;
     batch->index = sampler->index;
     batch->actions = spec->conditioned ? sampler->actions : NULL;
-    for (int v = 0; v < sampler->n_views; v++) {
+    for (int v = 0; v < sampler->n_views; v++)
         batch->view[v] = sampler->pixels + (size_t)v * n * each;
-        memcpy(batch->view_dim[v], spec->dim, sizeof spec->dim);
-    }
     return RL_OK;
 }
 
@@ -45,6 +48,7 @@ void sampler_release(struct sampler *sampler) {
     mem_free(sampler->index);
     mem_free(sampler->actions);
     mem_free(sampler->rewards);
+    mem_free(sampler->valid);
     *sampler = (struct sampler){0};
 }
 
@@ -78,9 +82,15 @@ static void draw_from_replay(struct sampler *sampler, int i, struct rng *rng) {
     int64_t entry = replay_sample(replay, source->window, rng);
     int64_t next = replay_ahead(replay, source->window, entry, spec->span);
     int64_t *row = sampler->entries + (size_t)i * sampler->n_views;
-    for (int v = 0; v < sampler->n_views; v++) row[v] = entry;
-    row[spec->options.temporal_steps > 0 ? 1 : sampler->n_views - 1] =
-        spec->options.temporal_steps > 0 || spec->next_view ? next : entry;
+    bool temporal = spec->options.temporal_steps > 0;
+    for (int v = 0; v < sampler->n_views; v++) {
+        bool positive = v > 0 && v < spec->n_global;
+        row[v] = entry;
+        if (positive && spec->sequence) row[v] = replay_ahead(replay, source->window, entry, v);
+        if (positive && !spec->sequence && temporal) row[v] = next;
+    }
+    if (spec->next_view) row[sampler->n_views - 1] = next;
+    sampler->valid[i] = next == entry + spec->span;
     sampler->index[i] = entry % replay_spec(replay)->capacity;
     real *actions = sampler->actions + (size_t)i * spec->span * spec->action_dim;
     memset(actions, 0, (size_t)spec->span * spec->action_dim * sizeof *actions);
@@ -98,6 +108,7 @@ static void draw_from_images(struct sampler *sampler, int i, struct rng *rng) {
     for (int v = 0; v < sampler->n_views; v++)
         sampler->entries[(size_t)i * sampler->n_views + v] = image;
     sampler->index[i] = image;
+    sampler->valid[i] = 1;
 }
 
 static void make_views(void *context, int task) {
@@ -133,7 +144,7 @@ void sampler_draw(struct sampler *sampler, const struct ssl_source *source, stru
         }
         for (int v = 0; v < sampler->n_views; v++) {
             sampler->plans[(size_t)i * sampler->n_views + v] =
-                draw_plan(sampler, v >= 2 && v < 2 + spec->n_local, rng);
+                draw_plan(sampler, v >= spec->n_global && v < spec->n_global + spec->n_local, rng);
         }
     }
     pool_run(pool, TASKS, make_views, sampler);

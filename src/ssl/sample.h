@@ -8,8 +8,10 @@
 
 struct sample_spec {
     int dim[3];       // H, W, C of a stack
+    int n_global;     // anchor and positives
+    bool sequence;    // positives are the moments 1, 2, ... steps ahead; otherwise span ahead
     int n_local;      // local crops of the anchor
-    bool next_view;   // a last view: the anchor's next moment (when the positive is not)
+    bool next_view;   // a last view: the moment after the anchor (when no positive shows it)
     int action_dim;   // 0: images
     int span;         // steps between anchor and what follows it: at least 1
     bool conditioned; // batch.actions is given
@@ -26,6 +28,7 @@ struct sampler {
     uint8_t *pixels, *scratch;
     int64_t *entries; // (n, n_views): replay entry or image
     int64_t *index;
+    real *valid;
     struct view_plan *plans; // (n, n_views)
     const struct ssl_source *source;
 };

@@ -80,7 +80,8 @@ struct driver {
     struct pool *pool;
     struct sampler sampler;
     struct control control;
-    int next_view; // shows what follows the anchor
+    struct mlp transition; // of ssl_query
+    int next_view;         // shows what follows the anchor
     struct tensor *online[SSL_MAX_VIEWS], *target[SSL_MAX_VIEWS];
     const struct tensor *watched;
     double *scratch; // monitors
@@ -132,12 +133,17 @@ static int n_local_views(const struct ssl *ssl) {
     return ssl->ops->local_views ? ssl->ops->local_views(ssl) : 0;
 }
 
+static int n_global_views(const struct ssl *ssl) {
+    return ssl->ops->sequence ? 1 + (int)ssl->common.temporal_steps : 2;
+}
+
 // What one step takes: an encoding for each branch and view, the heads' activations, in-batch
 // scores.
 static size_t tape_bytes(const struct ssl *ssl) {
-    int n = (int)ssl->common.batch, local = n_local_views(ssl);
+    int n = (int)ssl->common.batch, local = n_local_views(ssl), global = n_global_views(ssl);
     bool one_way = ssl_temporal(ssl) && !ssl->ops->encodes_both;
-    int online = (one_way ? 1 : 2) + local, target = ssl->ops->uses_target ? (one_way ? 1 : 2) : 0;
+    int online = (one_way ? 1 : global) + local,
+        target = ssl->ops->uses_target ? (one_way ? global - 1 : global) : 0;
     int next = ((struct driver *)ssl->driver)->control.needs_next && !ssl_temporal(ssl);
     size_t total = (online + target + next) * encoder_tape_bytes(ssl->encoder, n);
     size_t rows = (size_t)(online + target) * n;
@@ -162,27 +168,46 @@ static void create_scratch(struct driver *driver, const struct ssl *ssl) {
 
 static enum rl_status create_sampler(struct ssl *ssl, struct driver *driver, int span,
                                      struct rl_error *err) {
-    struct sample_spec spec = {.n_local = n_local_views(ssl),
+    struct sample_spec spec = {.n_global = n_global_views(ssl),
+                               .sequence = ssl->ops->sequence,
+                               .n_local = n_local_views(ssl),
                                .next_view = driver->control.needs_next && !ssl_temporal(ssl),
                                .action_dim = ssl->action_dim,
                                .span = span,
                                .conditioned = ssl->action_width > 0,
                                .options = ssl->common};
     memcpy(spec.dim, ssl->encoder->spec.in_dim, sizeof spec.dim);
-    if (2 + spec.n_local + spec.next_view > SSL_MAX_VIEWS)
-        return rl_fail(err, RL_EUSAGE, "%s: %d local crops are more than %d", ssl->ops->name,
-                       spec.n_local, SSL_MAX_VIEWS - 3);
-    driver->next_view = ssl_temporal(ssl) ? 1 : 2 + spec.n_local;
+    if (spec.n_global + spec.n_local + spec.next_view > SSL_MAX_VIEWS)
+        return rl_fail(err, RL_EUSAGE,
+                       "%s: more than %d views: fewer temporal steps or local crops",
+                       ssl->ops->name, SSL_MAX_VIEWS);
+    driver->next_view = ssl_temporal(ssl) ? spec.n_global - 1 : spec.n_global + spec.n_local;
     return sampler_create(&driver->sampler, &spec, err);
+}
+
+static enum rl_status check_fit(const struct ssl *ssl, struct rl_error *err) {
+    const struct ssl_ops *ops = ssl->ops;
+    const char *encoder = ssl->encoder->ops->name;
+    if (ssl->encoder->ops->vector_input)
+        return rl_fail(err, RL_EUSAGE, "%s learns from pixels, which encoder '%s' does not read",
+                       ops->name, encoder);
+    if (ops->vit_only && strcmp(encoder, "vit"))
+        return rl_fail(err, RL_EUSAGE, "%s needs the tokens of encoder 'vit', not '%s'", ops->name,
+                       encoder);
+    if (ops->sequence && ssl->common.temporal_steps < 1)
+        return rl_fail(
+            err, RL_EUSAGE,
+            "%s predicts what comes: it needs a replay and ssl.temporal_steps of 1 or more",
+            ops->name);
+    return RL_OK;
 }
 
 static enum rl_status build(struct ssl *ssl, const struct ssl_spec *spec, struct config *config,
                             struct pool *pool, struct rl_error *err) {
     const struct ssl_ops *ops = ssl->ops;
-    if (ssl->encoder->ops->vector_input)
-        return rl_fail(err, RL_EUSAGE, "%s learns from pixels, which encoder '%s' does not read",
-                       ops->name, ssl->encoder->ops->name);
+    const struct encoder *encoder = ssl->encoder;
     enum rl_status status = read_options(ssl, config, err);
+    if (status == RL_OK) status = check_fit(ssl, err);
     if (status != RL_OK) return status;
     struct driver *driver = ssl->driver = MEM_NEW(struct driver);
     driver->pool = pool;
@@ -190,6 +215,11 @@ static enum rl_status build(struct ssl *ssl, const struct ssl_spec *spec, struct
     ssl->state = mem_alloc(ops->state_bytes);
     int span = ssl_temporal(ssl) ? (int)ssl->common.temporal_steps : 1;
     control_create(&driver->control, ssl, span);
+    if (ops->uses_query && ssl->action_width > 0) {
+        int latent = encoder->out_dim, sizes[] = {latent + ssl->action_width, 256, latent};
+        driver->transition = mlp_add(&ssl->heads, "transition", 3, sizes, ACTIVATION_RELU,
+                                     (struct init){INIT_FAN_IN, 0});
+    }
     status = ops->create(ssl, err);
     if (status == RL_OK) status = create_sampler(ssl, driver, span, err);
     if (status != RL_OK) return status;
@@ -272,6 +302,15 @@ struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int vi
         tape_set_recording(ssl->tape, recording);
     }
     return driver->target[view];
+}
+
+struct tensor *ssl_query(struct ssl *ssl, const struct ssl_batch *batch) {
+    struct tensor *z = ssl_online(ssl, batch, 0);
+    if (!batch->actions) return z;
+    const struct driver *driver = ssl->driver;
+    return op_add(
+        ssl->tape, z,
+        mlp(ssl->tape, &ssl->heads, &driver->transition, ssl_with_actions(ssl, batch, z)));
 }
 
 void ssl_watch(struct ssl *ssl, const struct tensor *embedding) {

@@ -54,12 +54,12 @@ struct ssl_source {
 };
 
 // What a method sees. Views are (n, H, W, C) u8 and live until the step ends. view[0] and view[1]
-// are the two global views (anchor, positive); more are local crops of the anchor for methods that
-// ask for them.
+// are the two global views (anchor, positive), or, for methods that want a sequence, view[0..steps]
+// the moments from the anchor on; n_local local crops of the anchor follow.
 struct ssl_batch {
-    int n, n_views;
+    int n, n_views, n_global, n_local;
     const uint8_t *view[SSL_MAX_VIEWS];
-    int view_dim[SSL_MAX_VIEWS][3]; // H, W, C: local crops may be smaller
+    const real *valid;    // (n): 1, or 0 where the episode ends before the positive
     const int64_t *index; // stable id of each anchor, below ssl->index_count: for memory banks
     const real *actions;  // (n, ssl->action_width): those between anchor and positive, or NULL
 };
@@ -73,6 +73,8 @@ struct ssl_ops {
     size_t options_bytes, state_bytes;
     bool uses_target;  // wants target_encoder and target_heads kept by momentum
     bool encodes_both; // gradients flow through the positive too, temporal or not
+    bool uses_query;   // calls ssl_query
+    bool sequence;     // wants all moments up to temporal_steps; replays only
     bool vit_only;     // needs patch tokens (mae)
 
     // Registers heads in ssl->heads; ssl->state is zeroed, state_bytes long.
