@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "replay/interleave.h"
 #include "replay/replay.h"
 
 enum { MAX_ENTRIES = 4000, HEIGHT = 3, WIDTH = 5, OBS = 2, ACTION = 3, LATENT = 4 };
@@ -83,6 +84,25 @@ static void check_stack(const struct history *h, const struct replay *replay, in
     }
 }
 
+// A batch of stacks, long enough to be written past the caches, and one by one.
+static void check_stacks(const struct replay *replay, struct rng *rng) {
+    enum { COUNT = 8000 };
+    size_t stack_bytes = FRAME_BYTES * (size_t)replay_spec(replay)->frame_stack;
+    int64_t *entries = MEM_ARRAY(int64_t, COUNT);
+    uint8_t *got = mem_alloc(COUNT * stack_bytes), one[FRAME_BYTES * MAX_STACK];
+    struct replay_window window = replay_window(replay);
+    for (int i = 0; i < COUNT; i++) {
+        entries[i] = window.begin + rng_below(rng, (uint32_t)(window.end - window.begin));
+    }
+    replay_stacks(replay, entries, COUNT, got);
+    for (int i = 0; i < COUNT; i++) {
+        replay_stack(replay, entries[i], one);
+        assert_memory_equal(got + (size_t)i * stack_bytes, one, stack_bytes);
+    }
+    mem_free(entries);
+    mem_free(got);
+}
+
 static void check_n_step(const struct history *h, const struct replay *replay, int i, int n) {
     struct replay_return got = replay_n_step(replay, replay_window(replay), i, n, 0.9);
     int end = i;
@@ -143,7 +163,41 @@ static void same_as_plain_arrays(void **state) {
             step(&h, replay, &rng);
             if (i < 60 || i % 17 == 0 || i > 380) check_all(&h, replay);
         }
+        check_stacks(replay, &rng);
         replay_destroy(replay);
+    }
+}
+
+// Every variant of interleaving over odd shapes; nothing is written past the end.
+static void interleaving(void **state) {
+    (void)state;
+    enum { MAX_PIXELS = 150, BYTES = MAX_PIXELS * 64 };
+    static uint8_t frames[INTERLEAVE_MAX][MAX_PIXELS * 4];
+    static _Alignas(64) uint8_t out[BYTES + 64];
+    struct rng rng = rng_seed(2);
+    for (size_t k = 0; k < INTERLEAVE_MAX; k++) {
+        for (size_t i = 0; i < sizeof(frames[0]); i++) frames[k][i] = (uint8_t)rng_below(&rng, 256);
+    }
+    for (size_t channels = 1; channels <= 4; channels++) {
+        for (size_t n = 1; n <= INTERLEAVE_MAX; n++) {
+            for (int variant = 0; variant < 4; variant++) {
+                struct interleave plan;
+                interleave_init(&plan, n, channels);
+                struct interleave_args args = {.stream = variant & 1,
+                                               .n_pixels = 1 + rng_below(&rng, MAX_PIXELS)};
+                args.out = out + (variant & 2 ? 1 : 0); // unaligned too
+                for (size_t k = 0; k < n; k++) args.frames[k] = frames[k];
+                memset(out, 0xab, sizeof(out));
+                interleave(&plan, &args);
+                for (size_t i = 0; i < args.n_pixels; i++) {
+                    for (size_t c = 0; c < n * channels; c++) {
+                        assert_int_equal(args.out[i * n * channels + c],
+                                         frames[c / channels][i * channels + c % channels]);
+                    }
+                }
+                assert_int_equal(args.out[args.n_pixels * n * channels], 0xab);
+            }
+        }
     }
 }
 
@@ -289,6 +343,7 @@ static void no_allocation_in_the_loop(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_as_plain_arrays),
+        cmocka_unit_test(interleaving),
         cmocka_unit_test(samples_are_uniform_over_transitions),
         cmocka_unit_test(same_seed_same_draws),
         cmocka_unit_test(readers_beside_the_writer),

@@ -53,6 +53,10 @@ void *mem_try_reserve(size_t size_bytes, const char *what, const char *advice,
     return NULL;
 }
 
+void mem_prefer_huge_pages(void *pointer, size_t size_bytes) {
+    madvise(pointer, size_bytes, MADV_HUGEPAGE); // a hint: without them it is only slower
+}
+
 void mem_unreserve(void *pointer, size_t size_bytes) {
     if (pointer) munmap(pointer, size_bytes ? size_bytes : 1);
 }

@@ -22,8 +22,9 @@ bool mem_size_checked(size_t count, size_t each_bytes, size_t *product);
 // Released with mem_unreserve and the same size. advice ends the error message ("lower --x.y").
 void *mem_try_reserve(size_t size_bytes, const char *what, const char *advice,
                       struct rl_error *err);
-void mem_unreserve(void *pointer, size_t size_bytes); // NULL is fine
-uint64_t mem_physical_bytes(void);                    // of this machine
+void mem_prefer_huge_pages(void *pointer, size_t size_bytes); // of what is filled from end to end
+void mem_unreserve(void *pointer, size_t size_bytes);         // NULL is fine
+uint64_t mem_physical_bytes(void);                            // of this machine
 
 #define MEM_NEW(type)          ((type *)mem_alloc(sizeof(type)))
 #define MEM_ARRAY(type, count) ((type *)mem_alloc(mem_size((size_t)(count), sizeof(type))))

@@ -30,7 +30,9 @@ enum rl_status frame_store_init(struct frame_store *store, int64_t slots, size_t
     }
     store->memory_bytes = mem_size(units, unit_bytes);
     store->memory = mem_try_reserve(store->memory_bytes, "replay", advice, err);
-    return store->memory ? RL_OK : RL_ENOMEM;
+    if (!store->memory) return RL_ENOMEM;
+    if (!compress) mem_prefer_huge_pages(store->memory, store->memory_bytes);
+    return RL_OK;
 }
 
 void frame_store_release(struct frame_store *store) {

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-enum { FRAME_GROUP = 32, FRAME_COMPRESSED_MAX = 256 * 1024 }; // entries; bytes of one frame
+enum { FRAME_GROUP = 32, FRAME_COMPRESSED_MAX = 512 * 1024 }; // entries; bytes of one stack
 
 struct frame_store {
     int64_t slots; // newest frames that are kept

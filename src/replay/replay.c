@@ -8,6 +8,9 @@
 // quarter decides whether a replay can fit in this machine.
 enum { EXPECTED_RATIO = 4 };
 
+// More than this at once is written past the caches.
+enum { STREAM_BYTES = 1 << 20 };
+
 static size_t frame_bytes(const struct replay_spec *spec) {
     const int *dim = spec->frame_dim;
     return mem_size(mem_size((size_t)dim[0], (size_t)dim[1]), (size_t)dim[2]);
@@ -17,16 +20,18 @@ static enum rl_status check_spec(const struct replay_spec *spec, struct rl_error
     const int *dim = spec->frame_dim;
     RL_ASSERT(spec->action_dim > 0 && spec->obs_dim >= 0 && spec->latent_dim >= 0);
     RL_ASSERT(dim[2] == 0 || (dim[0] > 0 && dim[1] > 0 && dim[2] > 0 && spec->frame_stack > 0));
-    RL_ASSERT(spec->reserve >= 0 && spec->frame_stack >= 0);
+    RL_ASSERT(spec->reserve >= 0 && spec->frame_stack >= 0 && spec->frame_stack <= INTERLEAVE_MAX);
     if (spec->capacity < 2 || spec->capacity > INT_MAX) {
         return rl_fail(err, RL_EUSAGE, "replay.capacity is %lld entries; allowed: 2 to %d",
                        (long long)spec->capacity, INT_MAX);
     }
-    if (spec->compress && frame_bytes(spec) > FRAME_COMPRESSED_MAX) {
-        return rl_fail(err, RL_EUSAGE,
-                       "replay.compress needs frames of at most %d bytes, these have %zu; make "
-                       "--env.image_size smaller",
-                       FRAME_COMPRESSED_MAX, frame_bytes(spec));
+    size_t stack_bytes = mem_size(frame_bytes(spec), (size_t)spec->frame_stack);
+    if (spec->compress && stack_bytes > FRAME_COMPRESSED_MAX) {
+        return rl_fail(
+            err, RL_EUSAGE,
+            "replay.compress: a stack of frames may take %d bytes, here it has %zu; make "
+            "--env.image_size smaller",
+            FRAME_COMPRESSED_MAX, stack_bytes);
     }
     return RL_OK;
 }
@@ -89,6 +94,8 @@ struct replay *replay_create(const struct replay_spec *spec, struct rl_error *er
     if (check_spec(spec, err) != RL_OK) return NULL;
     struct replay *replay = MEM_NEW(struct replay);
     replay->spec = *spec;
+    if (spec->frame_dim[2])
+        interleave_init(&replay->interleave, (size_t)spec->frame_stack, (size_t)spec->frame_dim[2]);
     replay->slots = spec->capacity + spec->reserve + history_entries(spec);
     if (check_memory(replay, err) != RL_OK || !reserve_columns(replay, err)) {
         replay_destroy(replay);
@@ -208,57 +215,64 @@ int64_t replay_sample(const struct replay *replay, struct replay_window window, 
     }
 }
 
-// Copies one frame into channels [at, at + C) of pixels that are `stride` bytes apart.
-static void copy_channels(const uint8_t *frame, size_t n_pixels, size_t channels, size_t stride,
-                          uint8_t *out) {
-    if (stride == channels) {
-        memcpy(out, frame, n_pixels * channels);
-        return;
-    }
-    if (channels == 3) {
-        for (size_t i = 0; i < n_pixels; i++) memcpy(out + i * stride, frame + i * 3, 3);
-        return;
-    }
-    for (size_t i = 0; i < n_pixels; i++) {
-        for (size_t c = 0; c < channels; c++) out[i * stride + c] = frame[i * channels + c];
+// The entries whose frames make up a stack, oldest first; an episode's first may repeat.
+static void stack_sources(const struct replay *replay, int64_t entry, int64_t *sources) {
+    for (int k = replay->spec.frame_stack - 1; k >= 0; k--) {
+        sources[k] = entry;
+        if (entry > replay->first_stored && !is_first(replay, entry)) entry--;
     }
 }
 
-// decoded: room for one frame, when frames are compressed.
-static void stack_frames(const struct replay *replay, int64_t entry, uint8_t *decoded,
-                         uint8_t *out) {
-    const struct replay_spec *spec = &replay->spec;
-    size_t n_pixels = (size_t)spec->frame_dim[0] * (size_t)spec->frame_dim[1];
-    size_t channels = (size_t)spec->frame_dim[2];
-    size_t stride = channels * (size_t)spec->frame_stack;
-    int64_t source = entry, at_hand = -1;
-    const uint8_t *frame = decoded;
-    for (int k = spec->frame_stack - 1; k >= 0; k--) {
-        if (!spec->compress) {
-            frame = replay_frame(replay, source);
-        } else if (at_hand != source) {
-            replay_read_frame(replay, source, decoded);
-        }
-        at_hand = source;
-        copy_channels(frame, n_pixels, channels, stride, out + (size_t)k * channels);
-        if (source > replay->first_stored && !is_first(replay, source)) source--;
-    }
+static size_t pixel_count(const struct replay *replay) {
+    return (size_t)replay->spec.frame_dim[0] * (size_t)replay->spec.frame_dim[1];
 }
 
-// Apart, so that plain stacks do not pay for the large frame on the C stack.
-static __attribute__((noinline)) void stack_compressed(const struct replay *replay, int64_t entry,
-                                                       uint8_t *out) {
+static void stack_compressed(const struct replay *replay, int64_t entry, uint8_t *out) {
+    size_t bytes = replay->frames.frame_bytes;
     uint8_t decoded[FRAME_COMPRESSED_MAX];
-    stack_frames(replay, entry, decoded, out);
+    int64_t sources[INTERLEAVE_MAX];
+    stack_sources(replay, entry, sources);
+    struct interleave_args args = {.n_pixels = pixel_count(replay), .out = out};
+    for (int k = 0; k < replay->spec.frame_stack; k++) {
+        if (k > 0 && sources[k] == sources[k - 1]) {
+            args.frames[k] = args.frames[k - 1];
+            continue;
+        }
+        args.frames[k] = decoded + (size_t)k * bytes;
+        replay_read_frame(replay, sources[k], decoded + (size_t)k * bytes);
+    }
+    interleave(&replay->interleave, &args);
+}
+
+static void find_frames(const struct replay *replay, int64_t entry, const uint8_t **frames) {
+    int64_t sources[INTERLEAVE_MAX];
+    stack_sources(replay, entry, sources);
+    for (int k = 0; k < replay->spec.frame_stack; k++) frames[k] = replay_frame(replay, sources[k]);
+}
+
+void replay_stacks(const struct replay *replay, const int64_t *entries, int count, uint8_t *out) {
+    RL_ASSERT(replay->spec.frame_dim[2] > 0);
+    size_t stack_bytes = replay->frames.frame_bytes * (size_t)replay->spec.frame_stack;
+    if (replay->spec.compress) {
+        for (int i = 0; i < count; i++) {
+            stack_compressed(replay, entries[i], out + (size_t)i * stack_bytes);
+        }
+        return;
+    }
+    struct interleave_args args = {.n_pixels = pixel_count(replay),
+                                   .stream = (size_t)count * stack_bytes > STREAM_BYTES};
+    if (count > 0) find_frames(replay, entries[0], args.next);
+    for (int i = 0; i < count; i++) {
+        memcpy(args.frames, args.next, sizeof(args.frames));
+        args.has_next = i + 1 < count;
+        if (args.has_next) find_frames(replay, entries[i + 1], args.next);
+        args.out = out + (size_t)i * stack_bytes;
+        interleave(&replay->interleave, &args);
+    }
 }
 
 void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out) {
-    RL_ASSERT(replay->spec.frame_dim[2] > 0);
-    if (replay->spec.compress) {
-        stack_compressed(replay, entry, out);
-    } else {
-        stack_frames(replay, entry, NULL, out);
-    }
+    replay_stacks(replay, &entry, 1, out);
 }
 
 const uint8_t *replay_frame(const struct replay *replay, int64_t entry) {

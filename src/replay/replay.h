@@ -22,7 +22,7 @@
 struct replay_spec {
     int64_t capacity; // entries
     int frame_dim[3]; // H, W, C of one frame; C = 0: no frames
-    int frame_stack;  // frames in a stack
+    int frame_stack;  // frames in a stack, at most 16
     int obs_dim;      // state observation kept too; 0: not kept
     int action_dim;
     int latent_dim; // 0: no latents
@@ -67,6 +67,8 @@ int64_t replay_sample(const struct replay *replay, struct replay_window window, 
 // Writes the stack (H, W, C * frame_stack), oldest frame first in the channels, ending at entry;
 // frames before the episode's first are that first one again.
 void replay_stack(const struct replay *replay, int64_t entry, uint8_t *out);
+// A batch of stacks, (count, H, W, C * frame_stack): faster than one by one.
+void replay_stacks(const struct replay *replay, const int64_t *entries, int count, uint8_t *out);
 const uint8_t *replay_frame(const struct replay *replay, int64_t entry); // not when compressed
 void replay_read_frame(const struct replay *replay, int64_t entry, uint8_t *out); // (H, W, C)
 const float *replay_obs(const struct replay *replay, int64_t entry);
