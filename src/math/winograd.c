@@ -170,6 +170,7 @@ struct batch {
     const float *data, *mask; // of reading
     float *out;               // of writing
     int pad;                  // zeros around it when read
+    int ahead;                // rows of a strip that the strip before has read too, less pad
     int count;
 };
 
@@ -226,7 +227,8 @@ static struct winograd_strip strip_of(const struct job *job, const struct batch 
 static void prefetch_share(const struct batch *batch, int n_strips, int strip, int count,
                            int share) {
     size_t row = (size_t)batch->size.w * batch->size.c;
-    size_t first = strip / n_strips * (size_t)batch->size.h + strip % n_strips * WINOGRAD_OUT;
+    size_t first =
+        strip / n_strips * (size_t)batch->size.h + strip % n_strips * WINOGRAD_OUT + batch->ahead;
     size_t floats = count * WINOGRAD_OUT * row,
            begin = first * row + floats * share / WINOGRAD_POSITIONS;
     size_t end = first * row + floats * (share + 1) / WINOGRAD_POSITIONS;
@@ -350,7 +352,8 @@ void winograd_forward(struct pool *pool, const struct conv_shape *shape, const r
     struct job job = {.plan = make_plan(shape), .packed = workspace, .bias = bias, .relu = relu};
     const struct plan *p = &job.plan;
     job.parts = (float *)workspace + p->weights;
-    job.from = (struct batch){.size = p->x, .count = shape->batch, .data = x, .pad = shape->pad};
+    job.from = (struct batch){
+        .size = p->x, .count = shape->batch, .data = x, .pad = shape->pad, .ahead = 2 - shape->pad};
     job.to = (struct batch){.size = p->y, .count = shape->batch, .out = y};
     pack_weights(p, w, false, workspace);
     pool_run(pool, p->n_parts, forward_part, &job);
@@ -383,10 +386,15 @@ void winograd_backward(struct pool *pool, const struct conv_shape *shape, const 
                       .wants_gb = gb != NULL};
     const struct plan *p = &job.plan;
     job.parts = (float *)workspace + p->weights;
-    job.from = (struct batch){
-        .size = p->y, .count = shape->batch, .data = gy, .mask = y, .pad = 2 - shape->pad};
+    job.from = (struct batch){.size = p->y,
+                              .count = shape->batch,
+                              .data = gy,
+                              .mask = y,
+                              .pad = 2 - shape->pad,
+                              .ahead = shape->pad};
     job.to = (struct batch){.size = p->x, .count = shape->batch, .out = gx};
-    job.x = (struct batch){.size = p->x, .count = shape->batch, .data = x, .pad = shape->pad};
+    job.x = (struct batch){
+        .size = p->x, .count = shape->batch, .data = x, .pad = shape->pad, .ahead = 2 - shape->pad};
     job.gy = (struct batch){.size = p->y, .count = shape->batch, .data = gy, .mask = y};
     if (gx) pack_weights(p, w, true, workspace);
     pool_run(pool, p->n_image_parts, backward_part, &job);

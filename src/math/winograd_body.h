@@ -43,18 +43,14 @@ INLINE void gradient_1d(const vec g[4], vec out[6]) {
     out[5] = g[3];
 }
 
-INLINE vec load_at(const struct winograd_strip *s, int row, ptrdiff_t at, bool masked) {
-    if (!s->row[row]) return vec_all(0);
-    vec x = vec_load(s->row[row] + at);
-    return masked ? vec_positive(x, vec_load(s->mask[row] + at)) : x;
-}
-
 // Down the columns of the whole strip first (neighbouring tiles share two of them), then along the
 // rows of each tile. n_in rows and columns a tile come in, 6 x 6 go out.
 INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
                       void (*one)(const vec *in, vec *out)) {
     int columns = WINOGRAD_OUT * s->n_tiles + n_in - WINOGRAD_OUT;
-    ptrdiff_t channels = s->channels, row = columns * channels;
+    ptrdiff_t channels = s->channels, row = columns * channels, position_step = s->position_step;
+    const float *rows[6], *masks[6]; // no store through a vector can change locals
+    for (int i = 0; i < n_in; i++) rows[i] = s->row[i], masks[i] = s->mask[i];
     for (int x = 0; x < columns; x++) {
         int column = x - s->pad;
         bool inside = column >= 0 && column < s->width;
@@ -62,7 +58,10 @@ INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
         for (int c = 0; c < channels; c += LANES) {
             vec in[6], out[6];
             for (int i = 0; i < n_in; i++) {
-                in[i] = inside ? load_at(s, i, column * channels + c, masked) : vec_all(0);
+                in[i] = vec_all(0);
+                if (!inside || !rows[i]) continue;
+                in[i] = vec_load(rows[i] + column * channels + c);
+                if (masked) in[i] = vec_positive(in[i], vec_load(masks[i] + column * channels + c));
             }
             one(in, out);
             for (int i = 0; i < 6; i++) vec_store(to + i * row + c, out[i]);
@@ -76,11 +75,11 @@ INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
         for (int c = 0; c < channels; c += LANES) {
             const float *from = s->scratch + WINOGRAD_OUT * tile * channels + c;
             float *to = s->space + tile * s->tile_step + c;
-            for (int i = 0; i < 6; i++, from += row, to += 6 * s->position_step) {
+            for (int i = 0; i < 6; i++, from += row, to += 6 * position_step) {
                 vec in[6], out[6];
                 for (int j = 0; j < n_in; j++) in[j] = vec_load(from + j * channels);
                 one(in, out);
-                for (int j = 0; j < 6; j++) vec_store(to + j * s->position_step, out[j]);
+                for (int j = 0; j < 6; j++) vec_store(to + j * position_step, out[j]);
             }
         }
     }
