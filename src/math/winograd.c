@@ -8,8 +8,11 @@
 
 #define MAX_PARTS      16
 #define FLOPS_PER_PART 1e6
-// Of both transformed sides of a chunk: beside the weights in the second-level cache.
-#define SPACE_BYTES (184 << 10)
+// Tiles of a chunk, about: for the products a part of the first-level cache, for the gradient more,
+// since each chunk reads and writes its sums once.
+#define PRODUCT_TILES  10
+#define GRADIENT_TILES 20
+#define MOST_STRIPS    16 // of a chunk
 #define MOST_WEIGHTS                                                                               \
     (128 * 128)           // in_c * out_c: beyond, the transformed weights fall out of the caches
 #define FEWEST_OUTPUTS 16 // of a picture: below, the tiles are mostly margin
@@ -58,7 +61,8 @@ struct plan {
     int most_tiles; // of a chunk
     size_t weights,
         partial; // floats: transformed weights (either direction), gradient of them and bias
-    size_t scratch, part_floats;
+    size_t space, scratch; // floats a channel
+    size_t part_floats;
 };
 
 static int tile_count(int length) {
@@ -76,18 +80,16 @@ static struct plan make_plan(const struct conv_shape *s) {
     p.y = (struct picture){conv_out_h(s), conv_out_w(s), s->out_c};
     p.n_parts = part_count(s, s->batch * tile_count(p.y.h));
     p.n_image_parts = part_count(s, s->batch);
-    int in_strip = tile_count(max_int(p.x.w, p.y.w)), channels = s->in_c + s->out_c;
-    int fit = SPACE_BYTES / (int)(WINOGRAD_POSITIONS * sizeof(float)) / channels;
-    p.most_tiles = max_int(fit, in_strip);
-    // An odd number of cache lines between positions: they must not fall on the same set of the
-    // cache.
+    int in_strip = tile_count(max_int(p.x.w, p.y.w));
+    p.most_tiles = max_int(max_int(PRODUCT_TILES, GRADIENT_TILES), in_strip);
     int width = p.tile->width;
     size_t forward = (size_t)s->in_c * round_up(s->out_c, width);
     size_t backward = (size_t)s->out_c * round_up(s->in_c, width);
     p.weights = WINOGRAD_POSITIONS * (forward > backward ? forward : backward);
     p.partial = (size_t)WINOGRAD_POSITIONS * s->in_c * s->out_c + s->out_c;
-    p.scratch = (size_t)(WINOGRAD_OUT * in_strip + 2) * WINOGRAD_IN * max_int(s->in_c, s->out_c);
-    p.part_floats = p.scratch + (size_t)WINOGRAD_POSITIONS * p.most_tiles * channels + p.partial;
+    p.space = (size_t)WINOGRAD_IN * p.most_tiles;
+    p.scratch = WINOGRAD_OUT * p.space + 2 * WINOGRAD_IN * MOST_STRIPS;
+    p.part_floats = p.partial + (p.space + p.scratch) * (s->in_c + s->out_c);
     return p;
 }
 
@@ -167,11 +169,12 @@ static void add_weight_gradient(const struct plan *p, const float *m, float *gw)
 // A picture of a batch as the transforms read or write it.
 struct batch {
     struct picture size;
-    const float *data, *mask; // of reading
-    float *out;               // of writing
-    int pad;                  // zeros around it when read
-    int ahead;                // rows of a strip that the strip before has read too, less pad
-    int count;
+    const float *data, *mask;     // of reading
+    float *out;                   // of writing
+    int pad;                      // zeros around it when read
+    int ahead;                    // rows of a strip that the strip before has read too, less pad
+    int count;                    // of pictures
+    float *space, *scratch, *sum; // the part's, see struct winograd_strip
 };
 
 struct job {
@@ -183,43 +186,55 @@ struct job {
     bool backward, relu, wants_product, wants_gw, wants_gb;
 };
 
-// A thread's own memory.
-struct space {
-    float *scratch, *x, *y, *partial;
+// A part's own memory: for x and y (or their gradients), and the gradient of the transformed
+// weights.
+struct memory {
+    struct {
+        float *space, *scratch;
+    } x, y;
+    float *partial;
 };
 
-static struct space part_space(const struct job *job, int part) {
+static struct memory part_memory(const struct job *job, int part) {
     const struct plan *p = &job->plan;
     float *at = job->parts + part * p->part_floats;
-    struct space space = {.partial = at, .x = at + p->partial};
-    space.y = space.x + (ptrdiff_t)WINOGRAD_POSITIONS * p->most_tiles * p->x.c;
-    space.scratch = space.y + (ptrdiff_t)WINOGRAD_POSITIONS * p->most_tiles * p->y.c;
-    return space;
+    struct memory memory = {.partial = at};
+    memory.x.space = at + p->partial;
+    memory.x.scratch = memory.x.space + p->space * p->x.c;
+    memory.y.space = memory.x.scratch + p->scratch * p->x.c;
+    memory.y.scratch = memory.y.space + p->space * p->y.c;
+    return memory;
 }
 
-// Strip number `strip` of the batch, n_rows input rows from row 4 * (its place in the picture) -
-// pad.
-static struct winograd_strip strip_of(const struct job *job, const struct batch *batch, int strip,
-                                      int n_strips, int n_tiles, int n_rows) {
+// Strips [first, first + count) of a batch, n_strips a picture, each with n_rows rows of the
+// picture from row 4 * (its place) - pad.
+static void make_strips(const struct job *job, const struct batch *batch, int first, int count,
+                        int n_tiles, int n_strips, int n_rows, struct winograd_strip *strips) {
     const struct picture *size = &batch->size;
-    int image = strip / n_strips, first = strip % n_strips * WINOGRAD_OUT - batch->pad;
     size_t row = (size_t)size->w * size->c;
-    struct winograd_strip s = {.n_tiles = n_tiles,
-                               .channels = size->c,
-                               .width = size->w,
-                               .pad = batch->pad,
-                               .masked = batch->mask,
-                               .bias = job->bias,
-                               .relu = job->relu};
-    for (int i = 0; i < n_rows; i++) {
-        int y = first + i;
-        if (y < 0 || y >= size->h) continue;
-        size_t at = ((size_t)image * size->h + y) * row;
-        if (batch->data) s.row[i] = batch->data + at;
-        if (batch->mask) s.mask[i] = batch->mask + at;
-        if (batch->out) s.out[i] = batch->out + at;
+    for (int i = 0; i < count; i++) {
+        int image = (first + i) / n_strips;
+        int top = (first + i) % n_strips * WINOGRAD_OUT - batch->pad;
+        struct winograd_strip *s = &strips[i];
+        *s = (struct winograd_strip){
+            .n_tiles = n_tiles,
+            .channels = size->c,
+            .width = size->w,
+            .pad = batch->pad,
+            .masked = batch->mask,
+            .scratch = batch->scratch + (size_t)i * WINOGRAD_SCRATCH(n_tiles) * size->c,
+            .space = batch->space + (size_t)i * n_tiles * WINOGRAD_IN * size->c,
+            .sum = batch->sum,
+            .bias = job->bias,
+            .relu = job->relu,
+        };
+        for (int y = max_int(0, -top); y < n_rows && top + y < size->h; y++) {
+            size_t at = ((size_t)image * size->h + top + y) * row;
+            if (batch->data) s->row[y] = batch->data + at;
+            if (batch->mask) s->mask[y] = batch->mask + at;
+            if (batch->out) s->out[y] = batch->out + at;
+        }
     }
-    return s;
 }
 
 // Pictures come from memory and go there; the products in between wait for nothing. So each of the
@@ -240,100 +255,98 @@ static void prefetch_share(const struct batch *batch, int n_strips, int strip, i
     }
 }
 
-// Strips [first, first + count) of the product: into the transformed space, 36 matrix products,
-// back.
-static void product_chunk(const struct job *job, const struct space *space, int first, int count) {
+static void product_chunk(const struct job *job, const struct batch *from, const struct batch *to,
+                          int first, int count) {
     const struct plan *p = &job->plan;
-    int n_strips = tile_count(job->to.size.h), n_tiles = tile_count(job->to.size.w);
-    int from_c = job->from.size.c, to_c = job->to.size.c, width = p->tile->width;
-    ptrdiff_t from_tile = (ptrdiff_t)WINOGRAD_POSITIONS * from_c;
-    ptrdiff_t to_tile = (ptrdiff_t)WINOGRAD_POSITIONS * to_c;
-    float *from = job->backward ? space->y : space->x, *to = job->backward ? space->x : space->y;
-    for (int i = 0; i < count; i++) {
-        struct winograd_strip s =
-            strip_of(job, &job->from, first + i, n_strips, n_tiles, WINOGRAD_IN);
-        s.scratch = space->scratch;
-        s.space = from + i * n_tiles * from_tile;
-        s.position_step = from_c;
-        s.tile_step = from_tile;
-        p->kernels->input(&s);
-    }
+    int n_strips = tile_count(to->size.h), n_tiles = tile_count(to->size.w);
+    int from_c = from->size.c, to_c = to->size.c, width = p->tile->width;
+    struct winograd_strip in[MOST_STRIPS], out[MOST_STRIPS];
+    make_strips(job, from, first, count, n_tiles, n_strips, WINOGRAD_IN, in);
+    make_strips(job, to, first, count, n_tiles, n_strips, WINOGRAD_OUT, out);
     struct tile_product tile = {.rows = count * n_tiles,
                                 .n_outer = 1,
                                 .depth = from_c,
-                                .a_row = from_tile,
-                                .c_row = to_tile,
+                                .a_row = WINOGRAD_IN * from_c,
+                                .c_row = WINOGRAD_IN * to_c,
                                 .b = job->packed};
+    for (int i = 0; i < count; i++) p->kernels->input_columns(&in[i]);
     for (int position = 0; position < WINOGRAD_POSITIONS; position++) {
-        prefetch_share(&job->from, n_strips, first + count, count, position);
-        prefetch_share(&job->to, n_strips, first, count, position);
-        tile.a = from + position * from_c;
+        int row = position / WINOGRAD_IN, column = position % WINOGRAD_IN;
+        for (int i = 0; column == 0 && i < count; i++) p->kernels->input_row(&in[i], row);
+        prefetch_share(from, n_strips, first + count, count, position);
+        prefetch_share(to, n_strips, first, count, position);
+        tile.a = from->space + column * from_c;
         for (int c = 0; c < to_c; c += width, tile.b += (ptrdiff_t)from_c * width) {
             tile.cols = min_int(width, to_c - c);
-            tile.c = to + position * to_c + c;
+            tile.c = to->space + column * to_c + c;
             p->tile->product(&tile);
         }
+        for (int i = 0; column == 5 && i < count; i++) p->kernels->output_row(&out[i], row);
     }
-    for (int i = 0; i < count; i++) {
-        struct winograd_strip s =
-            strip_of(job, &job->to, first + i, n_strips, n_tiles, WINOGRAD_OUT);
-        s.space = to + i * n_tiles * to_tile;
-        s.position_step = to_c;
-        s.tile_step = to_tile;
-        p->kernels->output(&s);
-    }
+    for (int i = 0; i < count; i++) p->kernels->output_columns(&out[i]);
 }
 
-static void product_strips(const struct job *job, const struct space *space, int begin, int end) {
-    int chunk = max_int(1, job->plan.most_tiles / tile_count(job->to.size.w));
+static int chunk_strips(int tiles, const struct picture *size) {
+    return min_int(MOST_STRIPS, max_int(1, tiles / tile_count(size->w)));
+}
+
+// Strips [begin, end) of the convolution: into the transformed space, 36 products, and back.
+static void product_strips(const struct job *job, const struct memory *memory, int begin, int end) {
+    struct batch from = job->from, to = job->to;
+    from.space = job->backward ? memory->y.space : memory->x.space;
+    from.scratch = job->backward ? memory->y.scratch : memory->x.scratch;
+    to.space = job->backward ? memory->x.space : memory->y.space;
+    to.scratch = job->backward ? memory->x.scratch : memory->y.scratch;
+    int chunk = chunk_strips(PRODUCT_TILES, &to.size);
     for (int i = begin; i < end; i += chunk) {
-        product_chunk(job, space, i, min_int(chunk, end - i));
+        product_chunk(job, &from, &to, i, min_int(chunk, end - i));
     }
 }
 
-// Strips of outputs: both sides into the transformed space, 36 products summed over the tiles.
-static void gradient_chunk(const struct job *job, const struct space *space, int first, int count) {
+static void gradient_chunk(const struct job *job, const struct batch *x, const struct batch *gy,
+                           float *partial, int first, int count) {
     const struct plan *p = &job->plan;
     int n_strips = tile_count(p->y.h), n_tiles = tile_count(p->y.w);
-    ptrdiff_t x_tile = (ptrdiff_t)WINOGRAD_POSITIONS * p->x.c;
-    ptrdiff_t y_tile = (ptrdiff_t)WINOGRAD_POSITIONS * p->y.c;
-    for (int i = 0; i < count; i++) {
-        struct winograd_strip x = strip_of(job, &job->x, first + i, n_strips, n_tiles, WINOGRAD_IN);
-        x.scratch = space->scratch;
-        x.space = space->x + i * n_tiles * x_tile;
-        x.position_step = p->x.c;
-        x.tile_step = x_tile;
-        if (job->wants_gw) p->kernels->input(&x);
-        struct winograd_strip y =
-            strip_of(job, &job->gy, first + i, n_strips, n_tiles, WINOGRAD_OUT);
-        y.scratch = space->scratch;
-        y.space = space->y + i * n_tiles * y_tile;
-        y.position_step = p->y.c;
-        y.tile_step = y_tile;
-        y.sum = space->partial + p->partial - p->y.c;
-        p->kernels->gradient(&y);
-    }
+    struct winograd_strip x_strips[MOST_STRIPS], y_strips[MOST_STRIPS];
+    make_strips(job, x, first, count, n_tiles, n_strips, WINOGRAD_IN, x_strips);
+    make_strips(job, gy, first, count, n_tiles, n_strips, WINOGRAD_OUT, y_strips);
+    for (int i = 0; i < count; i++) p->kernels->gradient_columns(&y_strips[i]);
+    if (!job->wants_gw) return;
+    for (int i = 0; i < count; i++) p->kernels->input_columns(&x_strips[i]);
     struct tile_outer tile = {.rows = p->x.c,
                               .cols = p->y.c,
                               .n_outer = 1,
                               .depth = count * n_tiles,
-                              .a_step = x_tile,
-                              .b_step = y_tile,
+                              .a_step = WINOGRAD_IN * p->x.c,
+                              .b_step = WINOGRAD_IN * p->y.c,
+                              .c = partial,
                               .c_row = p->y.c};
-    for (int position = 0; job->wants_gw && position < WINOGRAD_POSITIONS; position++) {
-        prefetch_share(&job->x, n_strips, first + count, count, position);
-        prefetch_share(&job->gy, n_strips, first + count, count, position);
-        tile.a = space->x + position * p->x.c;
-        tile.b = space->y + position * p->y.c;
-        tile.c = space->partial + (ptrdiff_t)position * p->x.c * p->y.c;
+    for (int position = 0; position < WINOGRAD_POSITIONS; position++) {
+        int row = position / WINOGRAD_IN, column = position % WINOGRAD_IN;
+        for (int i = 0; column == 0 && i < count; i++) {
+            p->kernels->input_row(&x_strips[i], row);
+            p->kernels->gradient_row(&y_strips[i], row);
+        }
+        prefetch_share(x, n_strips, first + count, count, position);
+        prefetch_share(gy, n_strips, first + count, count, position);
+        tile.a = x->space + column * p->x.c;
+        tile.b = gy->space + column * p->y.c;
         p->tile->outer(&tile);
+        tile.c += (ptrdiff_t)p->x.c * p->y.c;
     }
 }
 
-static void gradient_strips(const struct job *job, const struct space *space, int begin, int end) {
-    int chunk = max_int(1, job->plan.most_tiles / tile_count(job->plan.y.w));
+// Strips [begin, end) of outputs: both sides into the transformed space, 36 products over the
+// tiles.
+static void gradient_strips(const struct job *job, const struct memory *memory, int begin,
+                            int end) {
+    struct batch x = job->x, gy = job->gy;
+    x.space = memory->x.space, x.scratch = memory->x.scratch;
+    gy.space = memory->y.space, gy.scratch = memory->y.scratch;
+    gy.sum = memory->partial + job->plan.partial - job->plan.y.c;
+    int chunk = chunk_strips(GRADIENT_TILES, &gy.size);
     for (int i = begin; i < end; i += chunk) {
-        gradient_chunk(job, space, i, min_int(chunk, end - i));
+        gradient_chunk(job, &x, &gy, memory->partial, i, min_int(chunk, end - i));
     }
 }
 
@@ -342,9 +355,9 @@ static void gradient_strips(const struct job *job, const struct space *space, in
 static void forward_part(void *context, int part) {
     const struct job *job = context;
     const struct plan *p = &job->plan;
-    struct space space = part_space(job, part);
+    struct memory memory = part_memory(job, part);
     struct pool_range range = pool_split(p->s.batch * tile_count(p->y.h), p->n_parts, part, 1);
-    product_strips(job, &space, range.begin, range.end);
+    product_strips(job, &memory, range.begin, range.end);
 }
 
 void winograd_forward(struct pool *pool, const struct conv_shape *shape, const real *x,
@@ -363,15 +376,15 @@ void winograd_forward(struct pool *pool, const struct conv_shape *shape, const r
 static void backward_part(void *context, int part) {
     const struct job *job = context;
     const struct plan *p = &job->plan;
-    struct space space = part_space(job, part);
+    struct memory memory = part_memory(job, part);
     struct pool_range range = pool_split(p->s.batch, p->n_image_parts, part, 1);
-    memset(space.partial, 0, sizeof(float) * p->partial);
+    memset(memory.partial, 0, sizeof(float) * p->partial);
     int n_y = tile_count(p->y.h), n_x = tile_count(p->x.h);
-    int group = max_int(1, p->most_tiles / (n_y * tile_count(p->y.w))); // images that fill a chunk
+    int group = max_int(1, GRADIENT_TILES / (n_y * tile_count(p->y.w))); // images that fill a chunk
     for (int begin = range.begin; begin < range.end; begin += group) {
         int end = min_int(begin + group, range.end);
-        if (job->wants_gw || job->wants_gb) gradient_strips(job, &space, begin * n_y, end * n_y);
-        if (job->wants_product) product_strips(job, &space, begin * n_x, end * n_x);
+        if (job->wants_gw || job->wants_gb) gradient_strips(job, &memory, begin * n_y, end * n_y);
+        if (job->wants_product) product_strips(job, &memory, begin * n_x, end * n_x);
     }
 }
 

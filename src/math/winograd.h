@@ -32,28 +32,33 @@ void winograd_backward(struct pool *pool, const struct conv_shape *shape, const 
 #define WINOGRAD_A         0.70710678118654752440f // the points +-A, +-B
 #define WINOGRAD_B         1.41421356237309504880f
 
-// One row of tiles. In the picture, the channels of column x lie at row[i] + x * channels.
+// One row of tiles. In the picture, the channels of column x lie at row[i] + x * channels. The
+// transforms go down the columns of all tiles and along each of 6 rows; between the two the strip
+// lies in scratch, and the 6 positions of one row, which the products work on, in space: [(tile * 6
+// + position) * channels + c].
 struct winograd_strip {
     int n_tiles, channels;
-    int width;                     // columns of the picture
-    int pad;                       // columns of zeros before it (and as many as needed after it)
+    int width; // columns of the picture
+    int pad;   // columns of zeros before it (and as many as needed after it)
+    bool masked;
     const float *row[WINOGRAD_IN]; // input rows; NULL: outside, zero
     const float
-        *mask[WINOGRAD_IN]; // if masked: rows of the ReLU's output that the input passes back
-    bool masked;
-    float *sum;     // gradient: channels, the input is added to it; or NULL
-    float *scratch; // WINOGRAD_IN * (4 * n_tiles + 2) * lanes
-    float *space;   // transformed: [position * position_step + tile * tile_step + c]
-    ptrdiff_t position_step, tile_step;
+        *mask[WINOGRAD_IN];   // if masked: rows of the ReLU's output that the input passes back
+    float *sum;               // gradient: channels, the input is added to it; or NULL
+    float *scratch, *space;   // scratch: WINOGRAD_SCRATCH(n_tiles) * channels
     float *out[WINOGRAD_OUT]; // output rows of `width` columns; NULL: outside, dropped
     const float *bias;        // channels, or NULL
     bool relu;
 };
+#define WINOGRAD_SCRATCH(n_tiles) (WINOGRAD_IN * (WINOGRAD_OUT * (n_tiles) + 2))
 
 struct winograd_kernels {
-    void (*input)(const struct winograd_strip *strip);    // row -> space: B' x B
-    void (*output)(const struct winograd_strip *strip);   // space -> out: A' m A + bias
-    void (*gradient)(const struct winograd_strip *strip); // row[0..3] -> space: A gy A'
+    void (*input_columns)(const struct winograd_strip *strip);     // row -> scratch, by B'
+    void (*input_row)(const struct winograd_strip *strip, int i);  // scratch -> space, by B
+    void (*output_row)(const struct winograd_strip *strip, int i); // space -> scratch, by A
+    void (*output_columns)(const struct winograd_strip *strip); // scratch -> out, by A'; bias, ReLU
+    void (*gradient_columns)(const struct winograd_strip *strip);    // row[0..3] -> scratch, by A
+    void (*gradient_row)(const struct winograd_strip *strip, int i); // scratch -> space, by A'
 };
 
 extern const struct winograd_kernels winograd_kernels_portable, winograd_kernels_avx2,

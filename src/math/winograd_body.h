@@ -43,25 +43,25 @@ INLINE void gradient_1d(const vec g[4], vec out[6]) {
     out[5] = g[3];
 }
 
-// Down the columns of the whole strip first (neighbouring tiles share two of them), then along the
-// rows of each tile. n_in rows and columns a tile come in, 6 x 6 go out.
-INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
-                      void (*one)(const vec *in, vec *out)) {
+// Down the columns of the whole strip, which neighbouring tiles share: n_in rows come in, 6 go to
+// scratch.
+INLINE void columns_in(const struct winograd_strip *s, int n_in, bool masked,
+                       void (*one)(const vec *in, vec *out)) {
     int columns = WINOGRAD_OUT * s->n_tiles + n_in - WINOGRAD_OUT;
-    ptrdiff_t channels = s->channels, row = columns * channels, position_step = s->position_step;
+    ptrdiff_t channels = s->channels, row = columns * channels;
     const float *rows[6], *masks[6]; // no store through a vector can change locals
     for (int i = 0; i < n_in; i++) rows[i] = s->row[i], masks[i] = s->mask[i];
     for (int x = 0; x < columns; x++) {
         int column = x - s->pad;
         bool inside = column >= 0 && column < s->width;
         float *to = s->scratch + x * channels;
-        for (int c = 0; c < channels; c += LANES) {
+        for (ptrdiff_t c = 0, at = column * channels; c < channels; c += LANES, at += LANES) {
             vec in[6], out[6];
             for (int i = 0; i < n_in; i++) {
                 in[i] = vec_all(0);
                 if (!inside || !rows[i]) continue;
-                in[i] = vec_load(rows[i] + column * channels + c);
-                if (masked) in[i] = vec_positive(in[i], vec_load(masks[i] + column * channels + c));
+                in[i] = vec_load(rows[i] + at);
+                if (masked) in[i] = vec_positive(in[i], vec_load(masks[i] + at));
             }
             one(in, out);
             for (int i = 0; i < 6; i++) vec_store(to + i * row + c, out[i]);
@@ -71,61 +71,87 @@ INLINE void transform(const struct winograd_strip *s, int n_in, bool masked,
             }
         }
     }
-    for (int tile = 0; tile < s->n_tiles; tile++) {
-        for (int c = 0; c < channels; c += LANES) {
-            const float *from = s->scratch + WINOGRAD_OUT * tile * channels + c;
-            float *to = s->space + tile * s->tile_step + c;
-            for (int i = 0; i < 6; i++, from += row, to += 6 * position_step) {
-                vec in[6], out[6];
-                for (int j = 0; j < n_in; j++) in[j] = vec_load(from + j * channels);
-                one(in, out);
-                for (int j = 0; j < 6; j++) vec_store(to + j * position_step, out[j]);
-            }
-        }
-    }
 }
 
-static void input(const struct winograd_strip *s) {
-    if (s->masked) {
-        transform(s, 6, true, input_1d);
-    } else {
-        transform(s, 6, false, input_1d);
-    }
-}
-
-static void gradient(const struct winograd_strip *s) {
-    if (s->masked) {
-        transform(s, 4, true, gradient_1d);
-    } else {
-        transform(s, 4, false, gradient_1d);
-    }
-}
-
-static void output(const struct winograd_strip *s) {
+// Along row i of scratch: n_in columns of each tile come in, 6 positions go to space.
+INLINE void row_in(const struct winograd_strip *s, int i, int n_in,
+                   void (*one)(const vec *in, vec *out)) {
     ptrdiff_t channels = s->channels;
+    const float *from =
+        s->scratch + i * (WINOGRAD_OUT * s->n_tiles + n_in - WINOGRAD_OUT) * channels;
+    float *to = s->space;
     for (int tile = 0; tile < s->n_tiles; tile++) {
-        int first = WINOGRAD_OUT * tile, count = s->width - first;
-        for (int c = 0; c < channels; c += LANES) {
-            vec bias = s->bias ? vec_load(s->bias + c) : vec_all(0);
-            const float *from = s->space + tile * s->tile_step + c;
-            vec half[6][4];
-            for (int j = 0; j < 6; j++) {
-                vec in[6];
-                for (int i = 0; i < 6; i++) in[i] = vec_load(from + (6 * i + j) * s->position_step);
-                output_1d(in, half[j]);
-            }
-            for (int i = 0; i < WINOGRAD_OUT && s->out[i]; i++) {
-                vec in[6], out[4];
-                for (int j = 0; j < 6; j++) in[j] = half[j][i];
-                output_1d(in, out);
-                float *to = s->out[i] + first * channels + c;
-                for (int j = 0; j < WINOGRAD_OUT && j < count; j++) {
-                    vec y = out[j] + bias;
-                    vec_store(to + j * channels, s->relu ? vec_max(vec_all(0), y) : y);
-                }
+        for (ptrdiff_t c = 0; c < channels; c += LANES) {
+            vec in[6], out[6];
+            for (int j = 0; j < n_in; j++) in[j] = vec_load(from + j * channels + c);
+            one(in, out);
+            for (int j = 0; j < 6; j++) vec_store(to + j * channels + c, out[j]);
+        }
+        from += WINOGRAD_OUT * channels;
+        to += 6 * channels;
+    }
+}
+
+static void input_columns(const struct winograd_strip *s) {
+    if (s->masked) {
+        columns_in(s, 6, true, input_1d);
+    } else {
+        columns_in(s, 6, false, input_1d);
+    }
+}
+
+static void input_row(const struct winograd_strip *s, int i) {
+    row_in(s, i, 6, input_1d);
+}
+
+static void gradient_columns(const struct winograd_strip *s) {
+    if (s->masked) {
+        columns_in(s, 4, true, gradient_1d);
+    } else {
+        columns_in(s, 4, false, gradient_1d);
+    }
+}
+
+static void gradient_row(const struct winograd_strip *s, int i) {
+    row_in(s, i, 4, gradient_1d);
+}
+
+static void output_row(const struct winograd_strip *s, int i) {
+    ptrdiff_t channels = s->channels;
+    const float *from = s->space;
+    float *to = s->scratch + i * WINOGRAD_OUT * channels;
+    for (int tile = 0; tile < s->n_tiles; tile++) {
+        for (ptrdiff_t c = 0; c < channels; c += LANES) {
+            vec in[6], out[4];
+            for (int j = 0; j < 6; j++) in[j] = vec_load(from + j * channels + c);
+            output_1d(in, out);
+            for (int j = 0; j < 4; j++) vec_store(to + j * channels + c, out[j]);
+        }
+        from += 6 * channels;
+        to += 6 * WINOGRAD_OUT * channels;
+    }
+}
+
+static void output_columns(const struct winograd_strip *s) {
+    ptrdiff_t channels = s->channels;
+    float *rows[4];
+    for (int i = 0; i < 4; i++) rows[i] = s->out[i];
+    const float *from = s->scratch;
+    int columns = s->width < WINOGRAD_OUT * s->n_tiles ? s->width : WINOGRAD_OUT * s->n_tiles;
+    for (int x = 0; x < columns; x++) {
+        for (ptrdiff_t c = 0, at = x * channels; c < channels; c += LANES, at += LANES) {
+            const float *column = from + x / 4 * 24 * channels + x % 4 * channels + c;
+            vec in[6], out[4], bias = s->bias ? vec_load(s->bias + c) : vec_all(0);
+            for (int i = 0; i < 6; i++) in[i] = vec_load(column + i * WINOGRAD_OUT * channels);
+            output_1d(in, out);
+            for (int i = 0; i < WINOGRAD_OUT && rows[i]; i++) {
+                vec y = out[i] + bias;
+                vec_store(rows[i] + at, s->relu ? vec_max(vec_all(0), y) : y);
             }
         }
     }
 }
 
-const struct winograd_kernels LANES_NAME(winograd_kernels) = {input, output, gradient};
+const struct winograd_kernels LANES_NAME(winograd_kernels) = {
+    input_columns, input_row, output_row, output_columns, gradient_columns, gradient_row,
+};
