@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "render/gl.h"
 #include "render/soft.h"
 
 const char *const render_backend_names[] = {"soft", "egl", "glfw", NULL};
@@ -11,7 +12,8 @@ struct renderer {
     const mjModel *model;
     enum render_backend backend;
     struct render_size size;
-    struct soft *soft;
+    struct soft *soft; // one of the two
+    struct gl *gl;
     mjvScene scene; // of renderer_draw_camera
     mjvOption option;
     mjvPerturb perturb;
@@ -23,8 +25,8 @@ static enum rl_status create_backend(struct renderer *renderer, struct rl_error 
         renderer->soft = soft_create(renderer->model, renderer->size, err);
         return renderer->soft ? RL_OK : err->code;
     }
-    return rl_fail(err, RL_EUNAVAILABLE, "renderer '%s' is not in this build; use soft",
-                   render_backend_names[renderer->backend]);
+    renderer->gl = gl_create(renderer->backend, renderer->model, renderer->size, err);
+    return renderer->gl ? RL_OK : err->code;
 }
 
 // Room for every object of the model and its decorations, as dm_control reckons it.
@@ -60,12 +62,14 @@ struct renderer *renderer_create(enum render_backend backend, const mjModel *mod
 void renderer_destroy(struct renderer *renderer) {
     if (!renderer) return;
     soft_destroy(renderer->soft);
+    gl_destroy(renderer->gl);
     mjv_freeScene(&renderer->scene);
     mem_free(renderer);
 }
 
 enum rl_status renderer_draw(struct renderer *renderer, const mjvScene *scene,
                              const struct render_target *target, struct rl_error *err) {
+    if (renderer->gl) return gl_draw(renderer->gl, scene, target, err);
     return soft_draw(renderer->soft, scene, target, err);
 }
 

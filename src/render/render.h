@@ -23,6 +23,11 @@ struct render_target {
     int32_t *segmentation; // (H, W, 2) object id and mjtObj type, -1 -1 where nothing is
 };
 
+// Gray value of a colour (Rec. 601 luma).
+static inline uint8_t render_luma(int r, int g, int b) {
+    return (uint8_t)((19595 * r + 38470 * g + 7471 * b + 32768) >> 16);
+}
+
 struct renderer; // one a thread; all of a model's textures and meshes are prepared at creation
 
 // Keeps model (must outlive). NULL + err.
