@@ -6,8 +6,10 @@
 
 #ifdef RL_DOUBLE
 #define CBLAS_GEMM cblas_dgemm
+#define CBLAS_GEMV cblas_dgemv
 #else
 #define CBLAS_GEMM cblas_sgemm
+#define CBLAS_GEMV cblas_sgemv
 #endif
 
 #define MULTIPLIES_PER_PART (1 << 23) // each part packs the shared matrix again: few, large parts
@@ -51,6 +53,17 @@ static void run_part(void *context, int part) {
 void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
           const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc) {
     pthread_once(&once, one_thread_a_caller);
+    // A matrix and a vector: packing would cost more than the product.
+    if (n == 1) {
+        CBLAS_GEMV(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_a ? k : m,
+                   trans_a ? m : k, alpha, a, lda, b, trans_b ? 1 : ldb, beta, c, ldc);
+        return;
+    }
+    if (m == 1) {
+        CBLAS_GEMV(CblasRowMajor, trans_b ? CblasNoTrans : CblasTrans, trans_b ? n : k,
+                   trans_b ? k : n, alpha, b, ldb, a, trans_a ? lda : 1, beta, c, 1);
+        return;
+    }
     double parts = (double)m * n * k / MULTIPLIES_PER_PART;
     struct product product = {trans_a, trans_b, m >= n, m,    n, k, lda, ldb,
                               ldc,     1,       alpha,  beta, a, b, c};
