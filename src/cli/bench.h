@@ -38,6 +38,10 @@ bool bench_wanted(const struct bench_options *options, const char *case_name);
 double bench_cpu_seconds(const struct bench_options *options, void (*run)(void *context),
                          void *context);
 
+// This thread's arithmetic peak in operations a CPU second (math/peak.h), measured now: beside the
+// case that is compared with it, because other programs and the clock change it.
+double bench_peak_flops(void);
+
 struct bench {
     const char *name, *summary;
     enum rl_status (*run)(const struct bench_options *options, struct rl_error *err);

@@ -1,31 +1,72 @@
-// One gradient update of an agent at its published sizes: milliseconds and the part of the machine's
-// arithmetic peak that its matrix products and convolutions alone account for. Peers: the fastest
-// that was measured on this kind of machine (docs/results.md).
+// One gradient update of an agent at its published sizes: milliseconds and the part of the
+// machine's arithmetic peak that its matrix products and convolutions alone account for. Peers: the
+// fastest that was measured on this kind of machine (docs/results.md).
 #include <string.h>
 
 #include "agents/agent.h"
 #include "base/config.h"
 #include "base/mem.h"
 #include "cli/bench.h"
+#include "math/conv.h"
 
 #define BATCH      256
 #define ACTION_DIM 6
 #define SIZE       84
 #define CHANNELS   9
+#define TRUNK      50
 
 struct update_case {
     const char *name, *agent;
     int feature_dim;            // 0: pixels, end to end
-    const char *options[4][2];  // beside the defaults
+    int hidden, n_q;            // what its options say, for counting operations
+    int n_actor_q;              // Qs that the actor climbs
+    int policy_delay;           // updates for each actor step, on average
+    const char *option, *value; // beside the defaults, or NULL
+    const char *peer;
+    double peer_ms;
 };
 
+#define STATE  "best of SBX, SB3, torch, RLtools"
+#define PIXELS "torch, tuned"
 static const struct update_case cases[] = {
-    {"ddpg-state 17-256-256", "ddpg", 17, {{"clipped_double_q", "false"}}},
-    {"td3-state 17-256-256", "td3", 17, {{0}}},
-    {"sac-state 17-256-256", "sac", 17, {{0}}},
-    {"ddpg-latent 50-256-256", "ddpg", 50, {{0}}},
-    {"drqv2 84x84x9", "drqv2", 0, {{0}}},
+    {"ddpg-state 17-256-256", "ddpg", 17, 256, 1, 1, 1, "clipped_double_q", "false", STATE, 5.72},
+    {"td3-state 17-256-256", "td3", 17, 256, 2, 1, 2, NULL, NULL, STATE, 7.01},
+    {"sac-state 17-256-256", "sac", 17, 256, 2, 2, 1, NULL, NULL, NULL, 0},
+    {"ddpg-latent 50-256-256", "ddpg", 50, 256, 2, 1, 1, NULL, NULL, NULL, 0},
+    {"drqv2 84x84x9", "drqv2", 0, 1024, 2, 2, 1, NULL, NULL, PIXELS, 1688},
 };
+
+static double linear_flops(double in, double out) {
+    return 2 * BATCH * in * out;
+}
+
+// Operations of an update's products, on average over policy_delay. Convolutions count as plain
+// sums. The first layers' gradients with respect to given features are not worked out.
+static double update_flops(const struct update_case *c) {
+    bool pixels = c->feature_dim == 0, sac = !strcmp(c->agent, "sac");
+    double h = c->hidden, features = pixels ? TRUNK : c->feature_dim;
+    double actor_first = linear_flops(features, h),
+           q_first = linear_flops(features + ACTION_DIM, h);
+    double actor = actor_first + linear_flops(h, h) + linear_flops(h, ACTION_DIM * (sac ? 2 : 1));
+    double q = q_first + linear_flops(h, h) + linear_flops(h, 1);
+    double target = actor + c->n_q * q;
+    double critic = c->n_q * (3 * q - (pixels ? 0 : q_first));
+    double policy = 3 * actor - (pixels ? 0 : actor_first) + c->n_actor_q * 2 * q;
+    if (sac) policy += actor; // the temperature's sample
+    double flops = target + critic + policy / c->policy_delay;
+    if (!pixels) return flops;
+    // Trunks: two for the target, forward and both gradients for the critic, forward of both and
+    // one gradient for the actor. Convolutions: two passes forward, one back.
+    static const struct conv_shape shapes[] = {
+        {BATCH, SIZE, SIZE, CHANNELS, 32, 3, 2, 0},
+        {BATCH, 41, 41, 32, 32, 3, 1, 0},
+        {BATCH, 39, 39, 32, 32, 3, 1, 0},
+        {BATCH, 37, 37, 32, 32, 3, 1, 0},
+    };
+    flops += 8 * linear_flops(35 * 35 * 32, TRUNK) - conv_flops(&shapes[0]);
+    for (int i = 0; i < 4; i++) flops += 4 * conv_flops(&shapes[i]);
+    return flops;
+}
 
 struct update_bench {
     struct encoder *encoder;
@@ -39,15 +80,19 @@ struct update_bench {
     struct rl_error err;
 };
 
-static void run_update(void *context) {
-    struct update_bench *bench = context;
+static void update_once(struct update_bench *bench) {
     struct metrics metrics;
     metrics_clear(&metrics);
     if (bench->status != RL_OK) return;
     bench->status = agent_update(bench->agent, &bench->batch, 0, &metrics, &bench->err);
     if (bench->status != RL_OK || !bench->encoder) return;
-    bench->status =
-        optimizer_step(&bench->encoder_optimizer, bench->pool, 1, NULL, &bench->err);
+    bench->status = optimizer_step(&bench->encoder_optimizer, bench->pool, 1, NULL, &bench->err);
+}
+
+// Two, because td3 and sac do more in every second one.
+static void update_twice(void *context) {
+    update_once(context);
+    update_once(context);
 }
 
 // Random rows, rewards and pixels; the values do not matter for the time.
@@ -82,9 +127,7 @@ static enum rl_status prepare(struct update_bench *bench, const struct update_ca
         optimizer_init(&bench->encoder_optimizer, &bench->encoder->params, optimizer_adam(1e-4));
     }
     struct config config = {0};
-    for (int i = 0; i < 4 && c->options[i][0]; i++) {
-        config_add(&config, c->agent, c->options[i][0], c->options[i][1], "bench", false);
-    }
+    if (c->option) config_add(&config, c->agent, c->option, c->value, "bench", false);
     bench->agent = agent_create(c->agent, &spec, &config, bench->pool, err);
     config_release(&config);
     if (!bench->agent) return err->code;
@@ -105,10 +148,17 @@ static enum rl_status run_case(const struct bench_options *options, const struct
     struct update_bench bench = {.pool = pool};
     enum rl_status status = prepare(&bench, c, err);
     if (status == RL_OK) {
-        double each_s = bench_cpu_seconds(options, run_update, &bench);
+        double each_s = bench_cpu_seconds(options, update_twice, &bench) / 2;
         status = bench.status;
         if (status != RL_OK) *err = bench.err;
-        struct bench_row row = {c->name, each_s * 1e3, "ms", .lower_is_better = true};
+        double peak = bench_peak_flops() * (double)options->threads;
+        struct bench_row row = {c->name,
+                                each_s * 1e3,
+                                "ms",
+                                c->peer,
+                                c->peer_ms,
+                                .lower_is_better = true,
+                                .peak_fraction = update_flops(c) / each_s / peak};
         if (status == RL_OK) bench_report(options, &row);
     }
     release(&bench);

@@ -8,6 +8,7 @@
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/command.h"
+#include "math/peak.h"
 
 #define MAX_REPETITIONS 1000
 #define MIN_REPETITIONS 5
@@ -87,6 +88,17 @@ double bench_cpu_seconds(const struct bench_options *options, void (*run)(void *
     }
     qsort(samples, (size_t)count, sizeof *samples, compare_doubles);
     return samples[count / 2];
+}
+
+static void burn(void *context) {
+    *(int64_t *)context = peak_burn();
+}
+
+double bench_peak_flops(void) {
+    int64_t operations = 0;
+    struct bench_options options = {.seconds = 0.05};
+    double each_s = bench_cpu_seconds(&options, burn, &operations);
+    return (double)operations / each_s;
 }
 
 // --- the command ---

@@ -1,0 +1,1 @@
+#include "math/peak_body.h"
