@@ -1,9 +1,9 @@
 #include "math/pool2d.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "math/vec_table.h"
 
 int pool2d_out_h(const struct pool2d_shape *shape) {
     return (shape->in_h + 2 * shape->pad - shape->kernel) / shape->stride + 1;
@@ -18,28 +18,29 @@ struct pool2d_call {
     const real *x, *gy;
     real *y, *gx;
     uint8_t *winner;
+    const struct vec_table *table;
     bool accumulate;
     int spots;
 };
 
-// One output pixel: the largest of the window for each channel; the first wins a tie, NaN wins
-// always.
-static void max_pixel(const struct pool2d_call *call, const real *image, int row, int column,
-                      real *y, uint8_t *winner) {
-    const struct pool2d_shape *shape = &call->shape;
-    for (int c = 0; c < shape->channels; c++) y[c] = -INFINITY;
-    for (int k = 0; k < shape->kernel * shape->kernel; k++) {
-        int i = row * shape->stride - shape->pad + k / shape->kernel;
-        int j = column * shape->stride - shape->pad + k % shape->kernel;
-        if (i < 0 || i >= shape->in_h || j < 0 || j >= shape->in_w) continue;
-        const real *x =
-            image + ((size_t)i * (size_t)shape->in_w + (size_t)j) * (size_t)shape->channels;
-        for (int c = 0; c < shape->channels; c++) {
-            bool wins = !(x[c] <= y[c]);
-            y[c] = wins ? x[c] : y[c];
-            if (winner) winner[c] = wins ? (uint8_t)k : winner[c];
-        }
-    }
+static int at_most(int value, int limit) {
+    return value < limit ? value : limit;
+}
+
+static struct vec_window window_at(const struct pool2d_shape *shape, const real *image, int row,
+                                   int column) {
+    int top = row * shape->stride - shape->pad, left = column * shape->stride - shape->pad;
+    int skip_rows = top < 0 ? -top : 0, skip_columns = left < 0 ? -left : 0;
+    size_t row_stride = (size_t)shape->in_w * (size_t)shape->channels;
+    return (struct vec_window){
+        .corner = image + (size_t)(top + skip_rows) * row_stride +
+                  (size_t)(left + skip_columns) * (size_t)shape->channels,
+        .rows = at_most(top + shape->kernel, shape->in_h) - (top + skip_rows),
+        .columns = at_most(left + shape->kernel, shape->in_w) - (left + skip_columns),
+        .row_stride = row_stride,
+        .first = skip_rows * shape->kernel + skip_columns,
+        .kernel = shape->kernel,
+    };
 }
 
 static void max_forward_image(void *context, int task) {
@@ -50,8 +51,9 @@ static void max_forward_image(void *context, int task) {
     size_t out = (size_t)task * (size_t)out_h * (size_t)out_w * (size_t)shape->channels;
     for (int i = 0; i < out_h; i++) {
         for (int j = 0; j < out_w; j++, out += (size_t)shape->channels) {
-            max_pixel(call, call->x + (size_t)task * in_count, i, j, call->y + out,
-                      call->winner ? call->winner + out : NULL);
+            struct vec_window window = window_at(shape, call->x + (size_t)task * in_count, i, j);
+            call->table->max_window(&window, shape->channels, call->y + out,
+                                    call->winner ? call->winner + out : NULL);
         }
     }
 }
@@ -59,12 +61,8 @@ static void max_forward_image(void *context, int task) {
 void pool2d_max_forward(struct pool *pool, const struct pool2d_shape *shape, const real *x, real *y,
                         uint8_t *winner) {
     RL_ASSERT(shape->kernel <= 15 && shape->pad < shape->kernel);
-    struct pool2d_call call = {.shape = *shape, .x = x, .y = y, .winner = winner};
-    if (winner) {
-        memset(winner, 0,
-               (size_t)shape->batch * (size_t)pool2d_out_h(shape) * (size_t)pool2d_out_w(shape) *
-                   (size_t)shape->channels);
-    }
+    struct pool2d_call call = {
+        .shape = *shape, .x = x, .y = y, .winner = winner, .table = vec_table()};
     pool_run(pool, shape->batch, max_forward_image, &call);
 }
 

@@ -9,7 +9,7 @@
 #define PART_ELEMENTS 32768
 #define MAX_PARTS     64
 
-static const struct vec_table *table(void) {
+const struct vec_table *vec_table(void) {
 #ifndef RL_DOUBLE
     if (simd_level() == SIMD_LEVEL_AVX512) return &vec_table_avx512;
     if (simd_level() == SIMD_LEVEL_AVX2) return &vec_table_avx2;
@@ -37,7 +37,7 @@ static void run_part(void *context, int task) {
 
 void vec_run(struct pool *pool, enum vec_op op, const struct vec_args *args, size_t count) {
     RL_ASSERT(count <= INT_MAX);
-    struct run_call call = {table()->kernel[op], args, (int)count, part_count(count)};
+    struct run_call call = {vec_table()->kernel[op], args, (int)count, part_count(count)};
     pool_run(pool, call.n_parts, run_part, &call);
 }
 
@@ -64,7 +64,7 @@ static void row_part(void *context, int task) {
 }
 
 static void run_rows(struct pool *pool, struct row_call *call) {
-    call->table = table();
+    call->table = vec_table();
     call->n_parts = part_count((size_t)call->rows * (size_t)call->columns);
     pool_run(pool, call->n_parts, row_part, call);
 }
@@ -105,7 +105,7 @@ static void strip_part(void *context, int task) {
 
 // Whole strips for each task, so that every column is summed in the same order.
 static void run_strips(struct pool *pool, struct strip_call *call) {
-    call->table = table();
+    call->table = vec_table();
     bool large = (size_t)call->rows * (size_t)call->columns >= PARALLEL_FROM;
     pool_run(large ? pool : NULL, (call->columns + VEC_STRIP - 1) / VEC_STRIP, strip_part, call);
 }
@@ -144,7 +144,7 @@ static void dot_part(void *context, int task) {
 
 double vec_dot(struct pool *pool, size_t count, const real *x, const real *y) {
     RL_ASSERT(count <= INT_MAX);
-    struct dot_call call = {table(), x, y, count, part_count(count), {0}};
+    struct dot_call call = {vec_table(), x, y, count, part_count(count), {0}};
     pool_run(pool, call.n_parts, dot_part, &call);
     double total = 0;
     for (int i = 0; i < call.n_parts; i++) total += call.total[i];

@@ -5,8 +5,11 @@
 
 #include "math/vec_table.h"
 
-// Different elements never meet, also where out is one of the inputs.
-#if defined(__clang__)
+// Different elements never meet, also where out is one of the inputs. (In double the C library's
+// functions stand in the way of vectors anyhow.)
+#if defined(RL_DOUBLE)
+#define INDEPENDENT
+#elif defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
@@ -101,6 +104,39 @@ static double block_dot(size_t count, const real *x, const real *y) {
     return total;
 }
 
+// width <= VEC_LANES channels from channel on.
+static inline void max_lanes(const struct vec_window *window, size_t stride, int width,
+                             const real *corner, real *y, uint8_t *winner) {
+    real best[VEC_LANES];
+    int32_t place[VEC_LANES];
+    for (int c = 0; c < width; c++) best[c] = -INFINITY, place[c] = window->first;
+    for (int row = 0; row < window->rows; row++) {
+        const real *x = corner + (size_t)row * window->row_stride;
+        for (int column = 0; column < window->columns; column++, x += stride) {
+            int32_t here = window->first + row * window->kernel + column;
+            for (int c = 0; c < width; c++) {
+                bool wins = !(x[c] <= best[c]);
+                best[c] = wins ? x[c] : best[c];
+                place[c] = wins ? here : place[c];
+            }
+        }
+    }
+    for (int c = 0; c < width; c++) y[c] = best[c];
+    for (int c = 0; winner && c < width; c++) winner[c] = (uint8_t)place[c];
+}
+
+static void max_window(const struct vec_window *window, int channels, real *y, uint8_t *winner) {
+    for (int c = 0; c < channels; c += VEC_LANES) {
+        const real *corner = window->corner + c;
+        uint8_t *to = winner ? winner + c : NULL;
+        if (c + VEC_LANES <= channels) { // a width known to the compiler stays in registers
+            max_lanes(window, (size_t)channels, VEC_LANES, corner, y + c, to);
+        } else {
+            max_lanes(window, (size_t)channels, channels - c, corner, y + c, to);
+        }
+    }
+}
+
 const struct vec_table VEC_TABLE = {
     .kernel =
         {
@@ -112,5 +148,6 @@ const struct vec_table VEC_TABLE = {
     .mul_row = mul_row,
     .sum_rows = sum_rows,
     .relu_sum_rows = relu_sum_rows,
+    .max_window = max_window,
     .block_dot = block_dot,
 };
