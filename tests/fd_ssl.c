@@ -10,19 +10,23 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "support/learner.h"
 #include "support/toy.h"
 
-#define PROBES 24 // weights checked of encoder and of heads
-#define STEP   1e-6
+#define FORWARD 0.5
+#define PROBES  16 // weights checked of encoder and of heads
+// Small: batch norm over five rows bends the loss, and ReLUs are many.
+#define STEP 1e-8
 
 static struct replay *replay;
 static struct ssl_source source;
 
-// Plain SGD from rest, rate 0: after one step the optimizer's velocity is the gradient.
-static const char tiny[] =
-    "ssl.batch=5 ssl.optimizer=sgd ssl.lr=0 ssl.clip_norm=0 ssl.inverse_weight=0.7 "
-    "ssl.reward_weight=0.3 ssl.forward_weight=0.5 cnn.channels=3 vit.width=12 vit.depth=1 ";
+// Plain SGD from rest, rate 0: after one step the optimizer's velocity is the gradient, and nothing
+// has moved.
+static const char tiny[] = "ssl.batch=5 ssl.optimizer=sgd ssl.lr=0 ssl.clip_norm=0 "
+                           "ssl.target_decay=1 ssl.inverse_weight=0.7 "
+                           "ssl.reward_weight=0.3 cnn.channels=3 vit.width=12 vit.depth=1 ";
 
 // Settings without which the gradient is, on purpose, not the loss's derivative, or is zero.
 static const char *extra_settings(const char *method) {
@@ -34,27 +38,29 @@ static const char *extra_settings(const char *method) {
     return "";
 }
 
-static struct learner *fresh(const char *method, bool temporal) {
+static struct learner *create(const char *method, bool temporal) {
     char settings[512];
-    snprintf(settings, sizeof settings, "%s ssl.temporal_steps=%d %s", tiny, temporal ? 2 : 0,
-             extra_settings(method));
+    // The forward head's target carries no gradient: its loss is fit for this only when it comes
+    // from the momentum encoder.
+    double forward = ssl_find(method)->uses_target ? FORWARD : 0;
+    snprintf(settings, sizeof settings, "%s ssl.temporal_steps=%d ssl.forward_weight=%g %s", tiny,
+             temporal ? 2 : 0, forward, extra_settings(method));
     return learner_create(method, 1, settings);
 }
 
 static double total_loss(const struct learner *learner) {
     const struct metrics *metrics = &learner->metrics;
+    double forward = metrics_get(metrics, "forward_loss");
     return metrics_get(metrics, "loss") + 0.7 * metrics_get(metrics, "inverse_loss") +
-           0.3 * metrics_get(metrics, "reward_loss") + 0.5 * metrics_get(metrics, "forward_loss");
+           0.3 * metrics_get(metrics, "reward_loss") + (isnan(forward) ? 0 : FORWARD * forward);
 }
 
-static double loss_at(const char *method, bool temporal, bool heads, size_t index, double delta) {
-    struct learner *learner = fresh(method, temporal);
-    struct params *params = heads ? &learner->ssl->heads : &learner->encoder->params;
-    params->value[index] += (real)delta;
+// One step on the same batch, from the same state.
+static double step(struct learner *learner, struct rng rng) {
+    learner->ssl->rng = rng;
+    learner->ssl->step = 0;
     learner_update(learner, &source, 1);
-    double loss = total_loss(learner);
-    learner_destroy(learner);
-    return loss;
+    return total_loss(learner);
 }
 
 // A weight of an item drawn first, so that small items are seen as often as large ones.
@@ -65,35 +71,67 @@ static size_t draw_weight(const struct params *params, struct rng *rng) {
     }
 }
 
-static void check_block(const char *method, bool temporal, bool heads) {
-    struct learner *learner = fresh(method, temporal);
-    learner_update(learner, &source, 1);
-    const struct optimizer *optimizer =
-        heads ? &learner->ssl->heads_optimizer : &learner->ssl->encoder_optimizer;
-    const struct params *params = optimizer->params;
+static double slope_at(struct learner *learner, struct rng rng, real *weight) {
+    real value = *weight;
+    *weight = value + (real)STEP;
+    double above = step(learner, rng);
+    *weight = value - (real)STEP;
+    double below = step(learner, rng);
+    *weight = value;
+    return (above - below) / (2 * STEP);
+}
+
+static void check_block(const char *method, struct learner *learner, struct rng rng,
+                        struct params *params, const real *gradient) {
     double largest = 0;
-    for (size_t i = 0; i < params->count; i++) largest = fmax(largest, fabs(optimizer->v[i]));
+    for (size_t i = 0; i < params->count; i++) largest = fmax(largest, fabs(gradient[i]));
     assert_true(largest > 0);
-    struct rng rng = rng_fork(5, method);
+    struct rng draw = rng_fork(5, method);
     int kinks = 0; // a ReLU or maximum between the two points
     for (int i = 0; i < PROBES; i++) {
-        size_t at = draw_weight(params, &rng);
-        double slope = (loss_at(method, temporal, heads, at, STEP) -
-                        loss_at(method, temporal, heads, at, -STEP)) /
-                       (2 * STEP);
-        if (fabs(slope - optimizer->v[at]) <= 1e-5 * largest) continue;
-        print_message("%s %s[%zu]: slope %.9g, gradient %.9g of %.3g\n", method,
-                      heads ? "heads" : "encoder", at, slope, optimizer->v[at], largest);
+        size_t at = draw_weight(params, &draw);
+        double slope = slope_at(learner, rng, &params->value[at]);
+        if (fabs(slope - gradient[at]) <= 1e-5 * largest + 1e-7) continue;
+        print_message("%s weight %zu: slope %.9g, gradient %.9g of %.3g\n", method, at, slope,
+                      gradient[at], largest);
         kinks++;
     }
     if (kinks > 1) fail_msg("%s: %d of %d gradients are wrong", method, kinks, PROBES);
+}
+
+static real *copy_gradient(const struct optimizer *optimizer) {
+    size_t bytes = optimizer->params->count * sizeof(real);
+    return memcpy(mem_alloc(bytes), optimizer->v, bytes);
+}
+
+static void check_method(const char *method, bool temporal) {
+    struct learner *learner = create(method, temporal);
+    struct ssl *ssl = learner->ssl;
+    struct ssl_ops ops = *ssl->ops;
+    ops.after_step = NULL; // queues and banks stand still
+    ssl->ops = &ops;
+    struct rng rng = ssl->rng;
+    step(learner, rng);
+    real *encoder = copy_gradient(&ssl->encoder_optimizer);
+    real *heads = copy_gradient(&ssl->heads_optimizer);
+    check_block(method, learner, rng, &learner->encoder->params, encoder);
+    check_block(method, learner, rng, &ssl->heads, heads);
+    mem_free(encoder);
+    mem_free(heads);
     learner_destroy(learner);
+}
+
+// SwAV's codes come from the same scores that are trained, without gradient: golden_ssl checks its
+// loss.
+static bool has_own_codes(const char *method) {
+    return !strcmp(method, "swav");
 }
 
 static void gradients_are_derivatives(void **state) {
     (void)state;
     for (int i = 0; i < ssl_count(); i++) {
-        for (int j = 0; j < 4; j++) check_block(ssl_at(i)->name, j / 2, j % 2);
+        if (has_own_codes(ssl_at(i)->name)) continue;
+        for (int temporal = 0; temporal < 2; temporal++) check_method(ssl_at(i)->name, temporal);
     }
 }
 

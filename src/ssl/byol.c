@@ -2,8 +2,6 @@
 // momentum branch's projection. No negatives: predictor, stop-gradient and slow target keep it from
 // collapsing. With temporal positives the prediction goes one way, o_t -> o_t+k, seeing the actions
 // between (as SPR, Schwarzer et al. 2021, does); otherwise both ways, as published.
-#include "ssl/heads.h"
-#include "ssl/losses.h"
 #include "ssl/method.h"
 
 struct byol_options {
@@ -42,10 +40,7 @@ static struct tensor *one_way(struct ssl *ssl, const struct ssl_batch *batch, in
     const struct byol_options *options = ssl->options;
     const struct byol *byol = ssl->state;
     struct tape *tape = ssl->tape;
-    bool recording = tape_set_recording(tape, false);
-    struct tensor *target =
-        head(tape, &ssl->target_heads, &byol->projector, ssl_target(ssl, batch, to));
-    tape_set_recording(tape, recording);
+    struct tensor *target = ssl_target_head(ssl, &byol->projector, ssl_target(ssl, batch, to));
     struct tensor *p = head(tape, &ssl->heads, &byol->projector, ssl_online(ssl, batch, from));
     ssl_watch(ssl, p);
     if (options->predictor)

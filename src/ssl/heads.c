@@ -17,6 +17,15 @@ static struct norm add_norm(struct params *params, const char *name, enum head_n
     return (struct norm){0};
 }
 
+struct head_spec head_mlp(int n_layers, int in, int hidden, int out, enum head_norm norm) {
+    struct head_spec spec = {.n_sizes = n_layers + 1, .norm = norm};
+    RL_ASSERT(n_layers >= 1 && n_layers <= HEAD_MAX_LAYERS);
+    for (int i = 1; i < n_layers; i++) spec.sizes[i] = hidden;
+    spec.sizes[0] = in;
+    spec.sizes[n_layers] = out;
+    return spec;
+}
+
 struct head head_add(struct params *params, const char *prefix, const struct head_spec *spec) {
     RL_ASSERT(spec->n_sizes >= 2 && spec->n_sizes <= HEAD_MAX_LAYERS + 1);
     struct head layers = {.spec = *spec};

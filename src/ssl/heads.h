@@ -25,6 +25,8 @@ struct head {
     struct norm norm[HEAD_MAX_LAYERS];
 };
 
+// n_layers linear layers: in, hidden, ..., out.
+struct head_spec head_mlp(int n_layers, int in, int hidden, int out, enum head_norm norm);
 struct head head_add(struct params *params, const char *prefix, const struct head_spec *spec);
 // Batch norm uses the batch's own statistics.
 struct tensor *head(struct tape *tape, const struct params *params, const struct head *layers,

@@ -58,6 +58,17 @@ struct tensor *loss_diagonal(struct tape *tape, struct tensor *scores, const rea
     return op_cross_entropy(tape, scores, label);
 }
 
+double loss_accuracy(const struct tensor *scores) {
+    int n = scores->dim[0], columns = scores->dim[1], right = 0;
+    for (int i = 0; i < n; i++) {
+        const real *row = scores->data + (size_t)i * columns;
+        bool largest = true;
+        for (int j = 0; j < columns; j++) largest = largest && (j == i || row[j] < row[i]);
+        right += largest;
+    }
+    return (double)right / n;
+}
+
 struct tensor *loss_infonce(struct tape *tape, struct tensor *q, struct tensor *k,
                             double temperature) {
     struct tensor *scores = op_matmul(tape, q, false, k, true);

@@ -19,6 +19,8 @@ struct tensor *loss_negative_cosine(struct tape *tape, struct tensor *p, struct 
 // Row i of the scores (B, B) should choose column i: cross-entropy (van den Oord et al. 2018, eq.
 // 4). rows, unless NULL, marks with 0 the rows that do not count (all count when none is marked 1).
 struct tensor *loss_diagonal(struct tape *tape, struct tensor *scores, const real *rows);
+// Share of rows whose largest score is their own column's.
+double loss_accuracy(const struct tensor *scores);
 struct tensor *loss_infonce(struct tape *tape, struct tensor *q, struct tensor *k,
                             double temperature);
 // a W k^T (CURL, ATC; their subtraction of the row maximum changes neither loss nor gradient).

@@ -1,7 +1,8 @@
 // What the driver offers to methods.
 #pragma once
 
-#include "nn/ops.h"
+#include "ssl/heads.h"
+#include "ssl/losses.h"
 #include "ssl/ssl.h"
 
 // True when the positive is another moment: predictions then go one way, from anchor to positive.
@@ -15,6 +16,9 @@ struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int vi
 // Latents of the anchor moved by the actions to where the positive is expected: z + MLP(z,
 // actions); just the anchor's latents when predictors are not conditioned.
 struct tensor *ssl_query(struct ssl *ssl, const struct ssl_batch *batch);
+
+// head() on the momentum copy of the heads, without gradient.
+struct tensor *ssl_target_head(struct ssl *ssl, const struct head *layers, struct tensor *x);
 
 // The embedding (n, d) that the monitors look at in this step; the first call counts.
 void ssl_watch(struct ssl *ssl, const struct tensor *embedding);

@@ -141,7 +141,7 @@ static int n_global_views(const struct ssl *ssl) {
 // scores.
 static size_t tape_bytes(const struct ssl *ssl) {
     int n = (int)ssl->common.batch, local = n_local_views(ssl), global = n_global_views(ssl);
-    bool one_way = ssl_temporal(ssl) && !ssl->ops->encodes_both;
+    bool one_way = (ssl_temporal(ssl) || ssl->ops->one_way) && !ssl->ops->encodes_both;
     int online = (one_way ? 1 : global) + local,
         target = ssl->ops->uses_target ? (one_way ? global - 1 : global) : 0;
     int next = ((struct driver *)ssl->driver)->control.needs_next && !ssl_temporal(ssl);
@@ -311,6 +311,13 @@ struct tensor *ssl_query(struct ssl *ssl, const struct ssl_batch *batch) {
     return op_add(
         ssl->tape, z,
         mlp(ssl->tape, &ssl->heads, &driver->transition, ssl_with_actions(ssl, batch, z)));
+}
+
+struct tensor *ssl_target_head(struct ssl *ssl, const struct head *layers, struct tensor *x) {
+    bool recording = tape_set_recording(ssl->tape, false);
+    x = head(ssl->tape, &ssl->target_heads, layers, x);
+    tape_set_recording(ssl->tape, recording);
+    return x;
 }
 
 void ssl_watch(struct ssl *ssl, const struct tensor *embedding) {

@@ -73,6 +73,7 @@ struct ssl_ops {
     size_t options_bytes, state_bytes;
     bool uses_target;  // wants target_encoder and target_heads kept by momentum
     bool encodes_both; // gradients flow through the positive too, temporal or not
+    bool one_way;      // from anchor to positive only, also where both are views of one moment
     bool uses_query;   // calls ssl_query
     bool sequence;     // wants all moments up to temporal_steps; replays only
     bool vit_only;     // needs patch tokens (mae)
