@@ -1,0 +1,68 @@
+#include "cli/player.h"
+
+enum rl_status player_open(struct player *player, const char *run, const char *env_name,
+                           uint64_t seed, struct rl_error *err) {
+    *player = (struct player){.rng = rng_fork(seed, "random actions")};
+    enum rl_status status = RL_OK;
+    if (*run) {
+        status = run_dir_find(&player->run, run, err);
+        if (status != RL_OK) return status;
+        status = policy_load(&player->policy, player->run.path, seed, &player->env, err);
+        if (status != RL_OK) return status;
+        player->has_policy = true;
+    } else {
+        struct env_options options;
+        opt_set_defaults(&env_opts, &options);
+        options.pixels = false;
+        player->env = env_create(env_name, &options, seed, err);
+        if (!player->env) return err->code;
+    }
+    RL_ASSERT(env_spec(player->env)->action_dim <= AGENT_MAX_ACTIONS);
+    status = player_reset(player, err);
+    if (status != RL_OK) player_close(player);
+    return status;
+}
+
+void player_close(struct player *player) {
+    if (player->has_policy) policy_release(&player->policy);
+    env_destroy(player->env);
+    *player = (struct player){0};
+}
+
+enum rl_status player_reset(struct player *player, struct rl_error *err) {
+    enum rl_status status = env_reset(player->env, &player->now, err);
+    if (status != RL_OK) return status;
+    if (player->has_policy) policy_observe(&player->policy, &player->now);
+    player->episode_return = 0;
+    player->frame = 0;
+    player->episodes++;
+    return RL_OK;
+}
+
+enum rl_status player_step(struct player *player, struct rl_error *err) {
+    if (player->now.last) return player_reset(player, err);
+    int action_dim = env_spec(player->env)->action_dim;
+    if (player->has_policy) {
+        policy_act(&player->policy, player->action);
+    } else {
+        for (int i = 0; i < action_dim; i++) player->action[i] = rng_range(&player->rng, -1, 1);
+    }
+    enum rl_status status = env_step(player->env, player->action, &player->now, err);
+    if (status != RL_OK) return status;
+    if (player->has_policy) policy_observe(&player->policy, &player->now);
+    player->episode_return += player->now.reward;
+    player->frame += player->now.frames;
+    return RL_OK;
+}
+
+double player_step_s(const struct player *player) {
+    const struct env_spec *spec = env_spec(player->env);
+    return spec->control_timestep_s * spec->action_repeat;
+}
+
+const uint8_t *player_seen(const struct player *player, int dim[2]) {
+    const struct env_spec *spec = env_spec(player->env);
+    dim[0] = spec->frame_dim[0];
+    dim[1] = spec->frame_dim[1];
+    return player->now.frame;
+}

@@ -1,0 +1,30 @@
+// Something that acts in an environment, for people to look at: a trained run's policy, or random
+// actions in an environment by name.
+#pragma once
+
+#include "train/policy.h"
+#include "train/run_dir.h"
+
+struct player {
+    struct env *env;
+    struct policy policy; // of a run
+    bool has_policy;
+    struct run_dir run;
+    struct rng rng; // of random actions
+    struct time_step now;
+    double action[AGENT_MAX_ACTIONS]; // the last one
+    double episode_return;
+    int64_t frame, episodes; // frame of the episode; episodes begun
+};
+
+// run "" : env_name (or the path of an MJCF file) and random actions.
+RL_CHECKED enum rl_status player_open(struct player *player, const char *run, const char *env_name,
+                                      uint64_t seed, struct rl_error *err);
+void player_close(struct player *player);
+RL_CHECKED enum rl_status player_reset(struct player *player, struct rl_error *err);
+// One agent step; after an episode's last, the first of the next.
+RL_CHECKED enum rl_status player_step(struct player *player, struct rl_error *err);
+// Seconds of the simulation that a step takes.
+double player_step_s(const struct player *player);
+// The newest frame that the policy sees (H, W, 3), dim = {H, W}; NULL when it sees none.
+const uint8_t *player_seen(const struct player *player, int dim[2]);
