@@ -50,9 +50,13 @@ static void run_part(void *context, int part) {
                p->by_rows ? p->n : count, p->k, p->alpha, a, p->lda, b, p->ldb, p->beta, c, p->ldc);
 }
 
+void gemm_library_prepare(void) {
+    pthread_once(&once, one_thread_a_caller);
+}
+
 void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
           const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc) {
-    pthread_once(&once, one_thread_a_caller);
+    gemm_library_prepare();
     // A matrix and a vector: packing would cost more than the product.
     if (n == 1) {
         CBLAS_GEMV(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_a ? k : m,

@@ -12,5 +12,8 @@
 void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
           const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc);
 
+// For other callers of OpenBLAS, before their first call: it shall start no threads of its own.
+void gemm_library_prepare(void);
+
 // Name of the kernels that OpenBLAS chose for this CPU (for the run's machine facts).
 const char *gemm_library(void);

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "math/gemm.h"
 
 // LAPACK's own interface: matrices by columns, everything by address.
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
@@ -13,6 +14,7 @@ void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda
 
 void ortho_rows(int n, int m, double *a) {
     RL_ASSERT(n > 0 && m >= n);
+    gemm_library_prepare();
     int info, work_count = n * BLOCK;
     double *tau = MEM_ARRAY(double, n), *work = MEM_ARRAY(double, work_count);
     // Rows in our order are columns in LAPACK's.
