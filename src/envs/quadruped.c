@@ -99,11 +99,12 @@ static bool edit(mjSpec *spec, const void *context) {
 // Lifts the body, centimetre by centimetre, until nothing touches.
 static void lift_free(struct physics *physics, const double *quat, double x, double y) {
     double *root = physics_joint_pos(physics, ROOT);
-    for (int i = 0; i < LIFT_ATTEMPTS; i++) {
+    double z = 0; // summed, not multiplied: at the height where toes just touch the last bit decides
+    for (int i = 0; i < LIFT_ATTEMPTS; i++, z += 0.01) {
         physics_reset(physics);
         root[0] = x;
         root[1] = y;
-        root[2] = 0.01 * i;
+        root[2] = z;
         memcpy(root + 3, quat, 4 * sizeof *quat);
         physics_settle(physics);
         mj_clear_warnings(physics->data); // deep in the floor MuJoCo may run out of contacts
