@@ -169,14 +169,13 @@ static void check_open_loop(struct trajectory *t) {
     const json_t *sensitivity = json_object_get(t->golden->entry, "sensitivity");
     int stable = (int)json_integer_value(json_object_get(sensitivity, "steps_below_1e-6"));
     assert_true(stable > 1);
-    mjModel *model = env_model(t->env);
     reset(t);
     set_state(t, 0);
-    model->opt.disableflags |= mjDSBL_ACTUATION;
-    mj_forward(model, env_data(t->env));
-    model->opt.disableflags &= ~mjDSBL_ACTUATION;
+    struct time_step first;
+    struct rl_error err = {0};
+    assert_int_equal(env_restart(t->env, &first, &err), RL_OK);
     memcpy(env_data(t->env)->qacc_warmstart, t->warmstart, (size_t)t->nv * sizeof(double));
-    check_near(t->golden, "obs", 0, env_observe(t->env), t->obs, t->obs_dim, 1e-8);
+    check_near(t->golden, "obs", 0, first.obs, t->obs, t->obs_dim, 1e-8);
     for (int row = 0; row < t->steps && row + 1 < stable; row++) {
         struct time_step out;
         step(t, row, &out);
@@ -364,19 +363,19 @@ static void take_samples(struct samples *s, int n, const void *data, bool single
 static void check_resets(const struct golden_case *golden, void *context) {
     (void)context;
     struct env *env = case_env(golden);
-    const mjModel *model = env_model(env);
+    mjModel *model = env_model(env);
     const json_t *fields = json_object_get(golden->entry, "model_fields_set_at_reset");
     struct samples s[8] = {{"qpos", (int)model->nq, NULL},
                            {"qvel", (int)model->nv, NULL},
                            {"obs", env_spec(env)->obs_dim, NULL}};
-    const struct model_field *field[8] = {0};
+    struct model_field field[8] = {0};
     int count = 3;
     for (size_t i = 0; i < json_array_size(fields); i++, count++) {
         assert_true(count < 8);
         const char *name = json_string_value(json_array_get(fields, i));
-        field[count] = find_field(golden, name);
+        field[count] = find_field(golden, model, name);
         snprintf(s[count].name, sizeof s[count].name, "model.%s", name);
-        s[count].width = (int)field_count(model, field[count]);
+        s[count].width = (int)field[count].count;
     }
     for (int k = 0; k < count; k++) s[k].values = MEM_ARRAY(double, RESETS *s[k].width);
     for (int n = 0; n < RESETS; n++) {
@@ -387,7 +386,7 @@ static void check_resets(const struct golden_case *golden, void *context) {
         take_samples(&s[1], n, env_data(env)->qvel, false);
         take_samples(&s[2], n, first.obs, false);
         for (int k = 3; k < count; k++) {
-            take_samples(&s[k], n, field_data(model, field[k]), field[k]->single);
+            take_samples(&s[k], n, field[k].data, field[k].single);
         }
     }
     for (int k = 0; k < count; k++) {

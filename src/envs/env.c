@@ -94,7 +94,23 @@ static enum rl_status make_renderer(struct env *env, const struct env_options *o
     return RL_OK;
 }
 
-static enum rl_status load(struct env *env, struct rl_error *err) {
+struct edit {
+    const struct domain *domain;
+    const struct task *task;
+    bool plain; // nobody will look: textures as small as they can be
+};
+
+static bool edit_model(mjSpec *spec, const void *context) {
+    const struct edit *edit = context;
+    mjsElement *at = edit->plain ? mjs_firstElement(spec, mjOBJ_TEXTURE) : NULL;
+    for (; at; at = mjs_nextElement(spec, at)) {
+        mjsTexture *texture = mjs_asTexture(at);
+        if (texture->builtin != mjBUILTIN_NONE) texture->width = texture->height = 8;
+    }
+    return !edit->domain->edit || edit->domain->edit(spec, edit->task);
+}
+
+static enum rl_status load(struct env *env, bool plain, struct rl_error *err) {
     char path[4096];
     const char *file = env->domain->model_file;
     if (*file == '/') {
@@ -104,15 +120,16 @@ static enum rl_status load(struct env *env, struct rl_error *err) {
         file_join(folder, sizeof folder, file_data_dir(), "assets");
         file_join(path, sizeof path, folder, file);
     }
-    env->physics.model = mj_load_file(path, env->domain->edit, env->physics.task, err);
+    const struct edit edit = {env->domain, env->physics.task, plain};
+    env->physics.model = mj_load_file(path, edit_model, &edit, err);
     if (!env->physics.model) return err ? err->code : RL_EMODEL;
     env->physics.data = mj_make_data(env->physics.model, err);
     return env->physics.data ? RL_OK : RL_ENOMEM;
 }
 
-static enum rl_status setup(struct env *env, const struct env_options *options,
+static enum rl_status setup(struct env *env, const struct env_options *options, bool plain,
                             struct rl_error *err) {
-    enum rl_status status = load(env, err);
+    enum rl_status status = load(env, plain, err);
     if (status == RL_OK) status = resolve_names(env, err);
     if (status != RL_OK) return status;
     make_spec(env, options);
@@ -121,8 +138,8 @@ static enum rl_status setup(struct env *env, const struct env_options *options,
     return make_renderer(env, options, err);
 }
 
-struct env *env_create(const char *name, const struct env_options *options, uint64_t seed,
-                       struct rl_error *err) {
+static struct env *create(const char *name, const struct env_options *options, uint64_t seed,
+                          bool plain, struct rl_error *err) {
     struct rl_error own;
     if (!err) err = &own;
     const struct domain *domain;
@@ -133,11 +150,29 @@ struct env *env_create(const char *name, const struct env_options *options, uint
     env->physics.task = task;
     env->physics.context = domain->context;
     env->physics.rng = rng_fork(seed, "env");
-    if (setup(env, options, err) != RL_OK) {
+    if (setup(env, options, plain, err) != RL_OK) {
         env_destroy(env);
         return NULL;
     }
     return env;
+}
+
+struct env *env_create(const char *name, const struct env_options *options, uint64_t seed,
+                       struct rl_error *err) {
+    return create(name, options, seed, false, err);
+}
+
+enum rl_status env_describe(const char *name, struct env_spec *spec, struct rl_error *err) {
+    struct env_options options;
+    opt_set_defaults(&env_opts, &options);
+    options.pixels = false;
+    struct rl_error own;
+    if (!err) err = &own;
+    struct env *env = create(name, &options, 1, true, err);
+    if (!env) return err->code;
+    *spec = env->spec;
+    env_destroy(env);
+    return RL_OK;
 }
 
 void env_destroy(struct env *env) {
@@ -167,24 +202,38 @@ static enum rl_status draw(struct env *env, struct rl_error *err) {
     return renderer_draw_camera(env->renderer, env->physics.data, env->camera, &target, err);
 }
 
+static void restart_body(void *context) {
+    struct env *env = context;
+    physics_settle(&env->physics);
+    observe(env);
+}
+
 static void reset_body(void *context) {
     struct env *env = context;
     struct physics *physics = &env->physics;
     memset(physics->memory, 0, sizeof physics->memory);
     physics_reset(physics);
     env->domain->reset(physics);
-    physics_settle(physics);
-    observe(env);
+    restart_body(env);
 }
 
-enum rl_status env_reset(struct env *env, struct time_step *step, struct rl_error *err) {
-    mj_clear_warnings(env->physics.data);
-    enum rl_status status = mj_guard(reset_body, env, err);
+static enum rl_status start(struct env *env, void (*body)(void *), struct time_step *step,
+                            struct rl_error *err) {
+    enum rl_status status = mj_guard(body, env, err);
     if (status != RL_OK) return rl_fail_context(err, "%s", env->spec.name);
+    mj_clear_warnings(env->physics.data);
     env->frames = 0;
     env->running = true;
     *step = (struct time_step){.obs = env->obs, .frame = env->frame, .discount = 1, .first = true};
     return draw(env, err);
+}
+
+enum rl_status env_reset(struct env *env, struct time_step *step, struct rl_error *err) {
+    return start(env, reset_body, step, err);
+}
+
+enum rl_status env_restart(struct env *env, struct time_step *step, struct rl_error *err) {
+    return start(env, restart_body, step, err);
 }
 
 static enum rl_status set_action(struct env *env, const double *action, struct rl_error *err) {

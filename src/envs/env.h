@@ -75,6 +75,15 @@ int env_camera(const struct env *env);
 const double *env_observe(struct env *env);
 double env_reward(struct env *env);
 
+// After a caller changed qpos, qvel, act or the model: derived quantities and the observation as
+// they are after a reset (actuation disabled); the episode starts here.
+RL_CHECKED enum rl_status env_restart(struct env *env, struct time_step *step,
+                                      struct rl_error *err);
+
+// The spec of a task (states only) without the cost of its textures.
+RL_CHECKED enum rl_status env_describe(const char *name, struct env_spec *spec,
+                                       struct rl_error *err);
+
 // Every known task as "domain-task", in registry order; returns the count, names[i] for i < count.
 int env_task_count(void);
 const char *env_task_name(int index);

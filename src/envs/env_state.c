@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "envs/env_impl.h"
+#include "envs/model_fields.h"
 
 #define STATE_MAGIC   0x31564e45u // "ENV1"
 #define STATE_VERSION 1u
@@ -30,31 +31,16 @@ static void move(struct stream *stream, void *data, size_t size) {
     stream->size += size;
 }
 
-static void move_numbers(struct stream *stream, mjtNum *data, mjtSize count) {
-    move(stream, data, (size_t)count * sizeof *data);
-}
-
-static void move_floats(struct stream *stream, float *data, mjtSize count) {
-    move(stream, data, (size_t)count * sizeof *data);
-}
-
 static void move_all(struct stream *stream, struct env *env) {
-    mjModel *m = env->physics.model;
-    mjData *d = env->physics.data;
-    move_numbers(stream, d->sensordata, m->nsensordata);
-    move_numbers(stream, env->obs, env->spec.obs_dim);
-    move_numbers(stream, m->body_pos, 3 * m->nbody);
-    move_numbers(stream, m->body_quat, 4 * m->nbody);
-    move_numbers(stream, m->geom_pos, 3 * m->ngeom);
-    move_numbers(stream, m->geom_size, 3 * m->ngeom);
-    move_floats(stream, m->geom_rgba, 4 * m->ngeom);
-    move_numbers(stream, m->site_pos, 3 * m->nsite);
-    move_numbers(stream, m->site_size, 3 * m->nsite);
-    move_floats(stream, m->site_rgba, 4 * m->nsite);
-    move_numbers(stream, m->light_pos, 3 * m->nlight);
-    move_numbers(stream, m->dof_damping, m->nv);
-    move_numbers(stream, m->wrap_prm, m->nwrap);
-    move_floats(stream, m->hfield_data, m->nhfielddata);
+    struct model_field field[MODEL_FIELDS];
+    mjData *data = env->physics.data;
+    move(stream, data->sensordata, (size_t)env->physics.model->nsensordata * sizeof(mjtNum));
+    move(stream, env->obs, (size_t)env->spec.obs_dim * sizeof(double));
+    model_fields(env->physics.model, field);
+    for (int i = 0; i < MODEL_FIELDS; i++) {
+        move(stream, field[i].data,
+             (size_t)field[i].count * (field[i].single ? sizeof(float) : sizeof(double)));
+    }
 }
 
 static size_t physics_numbers(const struct env *env) {

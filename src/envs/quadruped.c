@@ -99,7 +99,8 @@ static bool edit(mjSpec *spec, const void *context) {
 // Lifts the body, centimetre by centimetre, until nothing touches.
 static void lift_free(struct physics *physics, const double *quat, double x, double y) {
     double *root = physics_joint_pos(physics, ROOT);
-    double z = 0; // summed, not multiplied: at the height where toes just touch the last bit decides
+    double z =
+        0; // summed, not multiplied: at the height where toes just touch the last bit decides
     for (int i = 0; i < LIFT_ATTEMPTS; i++, z += 0.01) {
         physics_reset(physics);
         root[0] = x;
