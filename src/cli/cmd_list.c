@@ -47,50 +47,90 @@ static void print_row(const struct list_options *options, const char *name, cons
     text_release(&text);
 }
 
-static void list_envs(const struct list_options *options) {
-    for (int i = 0; i < env_task_count(); i++) print_row(options, env_task_name(i), NULL, NULL);
+static void print_env(const struct list_options *options, const struct env_spec *spec) {
+    if (!options->json) {
+        char sizes[128];
+        snprintf(sizes, sizeof sizes, "%3d observed, %2d actions, %d frames of %g s, %d a step",
+                 spec->obs_dim, spec->action_dim, spec->episode_frames, spec->control_timestep_s,
+                 spec->action_repeat);
+        print_row(options, spec->name, sizes, NULL);
+        return;
+    }
+    struct text line = {0};
+    json_line_begin(&line);
+    json_line_string(&line, "name", spec->name);
+    json_line_int(&line, "obs_dim", spec->obs_dim);
+    json_line_int(&line, "action_dim", spec->action_dim);
+    json_line_int(&line, "episode_frames", spec->episode_frames);
+    json_line_real(&line, "control_timestep_s", spec->control_timestep_s);
+    json_line_int(&line, "action_repeat", spec->action_repeat);
+    json_line_end(&line);
+    fputs(line.data, stdout);
+    text_release(&line);
 }
 
-static void list_agents(const struct list_options *options) {
+static enum rl_status list_envs(const struct list_options *options, struct rl_error *err) {
+    for (int i = 0; i < env_task_count(); i++) {
+        struct env_spec spec;
+        enum rl_status status = env_describe(env_task_name(i), &spec, err);
+        if (status != RL_OK) return status;
+        print_env(options, &spec);
+    }
+    return RL_OK;
+}
+
+static enum rl_status list_agents(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     for (int i = 0; i < agent_count(); i++) {
         print_row(options, agent_at(i)->name, agent_at(i)->summary, &agent_at(i)->opts);
     }
+    return RL_OK;
 }
 
-static void list_encoders(const struct list_options *options) {
+static enum rl_status list_encoders(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     for (int i = 0; i < encoder_count(); i++) {
         print_row(options, encoder_at(i)->name, encoder_at(i)->summary, &encoder_at(i)->opts);
     }
+    return RL_OK;
 }
 
-static void list_ssl(const struct list_options *options) {
+static enum rl_status list_ssl(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     for (int i = 0; i < ssl_count(); i++) {
         print_row(options, ssl_at(i)->name, ssl_at(i)->summary, &ssl_at(i)->opts);
     }
+    return RL_OK;
 }
 
-static void list_commands(const struct list_options *options) {
+static enum rl_status list_commands(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     for (int i = 0; i < command_count(); i++) {
         print_row(options, command_at(i)->name, command_at(i)->summary, NULL);
     }
+    return RL_OK;
 }
 
-static void list_benches(const struct list_options *options) {
+static enum rl_status list_benches(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     for (int i = 0; i < bench_count(); i++) {
         print_row(options, bench_at(i)->name, bench_at(i)->summary, NULL);
     }
+    return RL_OK;
 }
 
-static void list_configs(const struct list_options *options) {
+static enum rl_status list_configs(const struct list_options *options, struct rl_error *err) {
+    (void)err;
     struct config_names names;
     config_names_read(&names);
     for (int i = 0; i < names.count; i++) print_row(options, names.name[i], NULL, NULL);
     config_names_release(&names);
+    return RL_OK;
 }
 
 static const struct {
     const char *name;
-    void (*print)(const struct list_options *options);
+    enum rl_status (*print)(const struct list_options *options, struct rl_error *err);
 } kinds[] = {
     {"envs", list_envs},       {"agents", list_agents},   {"encoders", list_encoders},
     {"ssl", list_ssl},         {"configs", list_configs}, {"commands", list_commands},
@@ -108,8 +148,7 @@ static enum rl_status print_kind(const char *word, const struct list_options *op
     for (size_t i = 0; i < N_KINDS; i++) {
         names[i] = kinds[i].name;
         if (strcmp(names[i], word)) continue;
-        kinds[i].print(options);
-        return RL_OK;
+        return kinds[i].print(options, err);
     }
     char suggestion[128];
     text_suggestion(suggestion, sizeof suggestion, word, names, N_KINDS);
