@@ -37,7 +37,7 @@ static enum rl_status fail_errno_path(struct rl_error *err, const char *verb, co
 enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out,
                          struct rl_error *err) {
     *out = (struct bytes){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe must not hang us
     if (fd < 0) {
         enum rl_status code = errno == ENOENT ? RL_ENOTFOUND : RL_EIO;
         return rl_fail(err, code, "cannot open %s: %s", path, strerror(errno));
