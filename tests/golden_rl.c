@@ -191,7 +191,7 @@ static void compare_part(const struct run *run, const char *key, const real *val
 // Large tensors: sampled elements, row sums, sum of squares.
 static void compare_sampled(const struct run *run, const char *key, const real *value,
                             const struct param_item *item, struct bounds bounds) {
-    char name[LONG_KEY];
+    char name[LONG_KEY + 32];
     snprintf(name, sizeof name, "%s.sample_index", key);
     const struct st_tensor *index = golden_tensor(run->golden, name);
     real *sample = MEM_ARRAY(real, index->count);
