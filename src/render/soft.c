@@ -61,6 +61,7 @@ static enum rl_status create(struct soft *soft, struct rl_error *err) {
     size_t pixels = (size_t)soft->packets_x * (size_t)soft->packets_y * SOFT_LANES;
     soft->sky_pixel = mem_try_alloc(pixels * sizeof(uint32_t), "sky", err);
     if (!soft->sky_pixel) return err->code;
+    soft->row_mask = MEM_ARRAY(uint64_t, 2 * soft->packets_x);
     return reserve_geoms(soft, model->ngeom + model->nsite + 4 * model->ntendon + 64, err);
 }
 
@@ -87,6 +88,7 @@ void soft_destroy(struct soft *soft) {
         mem_free(soft->shadow[i].caster), mem_free(soft->shadow[i].box[0]);
     }
     mem_free(soft->texture), mem_free(soft->grid), mem_free(soft->sky_pixel);
+    mem_free(soft->row_mask);
     mem_free(soft->part), mem_free(soft->mirror), mem_free(soft->material);
     mem_free(soft->local_light), mem_free(soft->row_list), mem_free(soft->transparent);
     mem_free(soft->sort_key);

@@ -97,6 +97,7 @@ struct soft_material {
     bool cube;
     int object[2];                    // mjvGeom's objid, objtype
     bool segmented;                   // takes part in segmentation
+    bool gray;      // red, green and blue are the same
     float tex_scale[3], tex_shift[2]; // 2d: u, v = scale * unit x, y + shift; cube: scale * unit
 };
 
@@ -121,6 +122,7 @@ struct soft_part {
     struct soft_affine ray[3]; // ray directions in the unit frame, depth 1 along the view axis
     struct soft_quadric body, cap[2];
     struct soft_affine w, wx, wy; // planar kinds: 1/depth, x/depth, y/depth in the unit frame
+    float edge[3][4]; // SOFT_RECT: w - wx, w + wx, w - wy, w + wy; a, b, c of each
     const struct soft_local_light *light; // [light_count]
 };
 
@@ -182,6 +184,7 @@ struct soft {
     int opaque_count;
     int mirror_count, mirror_opaque_count; // of mirror, likewise
     int light_count, shadow_count;
+    bool gray_light; // of all lights
     float znear, zfar;
     struct soft_view view, mirror_view;
     struct soft_part *part, *mirror;
@@ -199,7 +202,8 @@ struct soft {
     bool sky;
     uint32_t *sky_pixel; // (packets_y, packets_x, 8)
     double sky_key[9];   // view rays that it was drawn for
-    int *row_list;       // scratch of the kernel: four lists of parts
+    int *row_list;      // scratch of the kernel: four lists of parts
+    uint64_t *row_mask; // scratch of the kernel: (2, packets_x)
     float *sort_key;     // [geom] scratch
     int *transparent;    // [geom] transparent geoms, near to far
     int transparent_count;

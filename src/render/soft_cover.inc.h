@@ -51,3 +51,24 @@ VEC vi cover_part(const struct soft_part *part, vf x, vf y, vf *w) {
     default: *w = vf_set(0); return vi_set(0);
     }
 }
+
+enum extent { EXTENT_NONE, EXTENT_SOME, EXTENT_ALL };
+
+VEC f4 f4_set(float x) {
+    return (f4){x, x, x, x};
+}
+
+// How much of a packet a rectangle covers, from its edges at the packet's middle.
+VEC enum extent rect_extent(const struct soft_part *part, int px, int py) {
+    f4 a, b, c;
+    memcpy(&a, part->edge[0], sizeof a);
+    memcpy(&b, part->edge[1], sizeof b);
+    memcpy(&c, part->edge[2], sizeof c);
+    f4 middle = a + b * f4_set((float)px + 2 - part->cx) + c * f4_set((float)py + 1 - part->cy);
+    f4 zero = f4_set(0);
+    f4 ab = (f4)_mm_max_ps((__m128)b, (__m128)(zero - b));
+    f4 ac = (f4)_mm_max_ps((__m128)c, (__m128)(zero - c));
+    f4 reach = ab * f4_set(2) + ac;
+    if (_mm_movemask_ps((__m128)(middle + reach))) return EXTENT_NONE;
+    return _mm_movemask_ps((__m128)(middle - reach)) ? EXTENT_SOME : EXTENT_ALL;
+}

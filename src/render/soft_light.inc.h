@@ -24,6 +24,19 @@ VEC void normalize(vf v[3]) {
     for (int k = 0; k < 3; k++) v[k] *= inverse;
 }
 
+// x^exponent, 0 <= x <= 1; by squaring for the usual whole exponents.
+VEC vf power(vf x, float exponent) {
+    int whole = (int)exponent;
+    if ((float)whole != exponent || whole < 1 || whole > 128) return vf_power(x, exponent);
+    vf result = vf_set(1);
+    for (;;) {
+        if (whole & 1) result *= x;
+        whole >>= 1;
+        if (!whole) return result;
+        x *= x;
+    }
+}
+
 // Adds one light's part to sum.
 VEC void add_light(const struct soft_light *light, const struct soft_local_light *local,
                    const struct soft_material *material, float reflectance, const vf p[3],
@@ -43,7 +56,7 @@ VEC void add_light(const struct soft_light *light, const struct soft_local_light
             vf cosine = -(l[0] * local->dir[0] + l[1] * local->dir[1] + l[2] * local->dir[2]);
             vi inside = cosine >= light->cos_cutoff;
             if (!vi_any(inside)) return;
-            if (light->exponent != 0) scale *= vf_power(vf_max(cosine, vf_set(0)), light->exponent);
+            if (light->exponent != 0) scale *= power(vf_max(cosine, vf_set(0)), light->exponent);
             scale = vf_pick(inside, scale, vf_set(0));
         }
     }
@@ -57,7 +70,7 @@ VEC void add_light(const struct soft_light *light, const struct soft_local_light
     normalize(h);
     vf base = vf_pick(facing > 0, vf_max(dot(n, h), vf_set(0)), vf_set(0));
     if (material->shininess > 8 && !vi_any(base > 0.4f)) return; // below 1/255 of the light
-    vf shine = material->shininess > 0 ? vf_power(base, material->shininess)
+    vf shine = material->shininess > 0 ? power(base, material->shininess)
                                        : vf_pick(facing > 0, vf_set(1), vf_set(0));
     shine *= scale;
     for (int k = 0; k < 3; k++) sum[k] += shine * (light->specular[k] * material->specular);
@@ -156,7 +169,7 @@ VEC void part_texel(const struct soft *soft, const struct soft_part *part, const
         } else {
             round_coordinates(part, s, material, uv);
         }
-        color = sample_2d_packed(texture, uv[0], uv[1]);
+        color = sample_2d(texture, uv[0], uv[1]);
     }
     for (int k = 0; k < 3; k++) texel[k] = vi_float(color >> (8 * k) & 255) * (1 / 255.0f);
 }

@@ -30,8 +30,28 @@ static __attribute__((noinline)) vi shade_small(const struct soft *soft,
     return shade_part(soft, part, sx, sy, any, mode);
 }
 
+struct row_list { // parts that touch a row of packets, opaque ones first
+    const struct soft_part *part;
+    int *list, opaque, count, *found;
+    uint64_t *mask; // [packets_x] which of the list's first 64 touch the packet
+};
+
+struct row_lists {
+    struct row_list front, mirror;
+};
+
 VEC int touches(const struct soft_part *part, int px, int py) {
     return part->x0 < px + 4 && part->x1 > px && part->y0 < py + 2 && part->y1 > py;
+}
+
+// Which of 64 parts of the row, from number first on, touch the packet.
+VEC uint64_t packet_parts(const struct row_list *row, int first, int px, int py) {
+    if (first == 0) return row->mask[px / 4];
+    uint64_t bits = 0;
+    for (int i = 0; i < 64 && first + i < row->count; i++) {
+        if (touches(&row->part[row->list[first + i]], px, py)) bits |= (uint64_t)1 << i;
+    }
+    return bits;
 }
 
 // Samples of the packet where the part is nearer than what is there; w[s] of them.
@@ -44,8 +64,7 @@ VEC int cover_samples(const struct soft *soft, const struct soft_part *part,
         vi hit = cover_part(part, x, y, &w[s]);
         hit &= (w[s] >= packet->w[s]) & (w[s] <= nearest);
         if (part->clip) {
-            vf height =
-                affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
+            vf height = affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
             hit &= w[s] * soft->mirror_clip_eye + height >= 0;
         }
         mask[s] = hit;
@@ -54,22 +73,40 @@ VEC int cover_samples(const struct soft *soft, const struct soft_part *part,
     return vi_any(any);
 }
 
-// Depth-tests the parts of a list that touch the packet; keeps their indices in found.
-VEC int cover_list(const struct soft *soft, const struct soft_part *parts, const int *list,
-                   int count, struct packet *packet, int px, int py, int *found) {
+VEC void keep_nearest(struct packet *packet, int id, const vi mask[SOFT_SAMPLES],
+                      const vf w[SOFT_SAMPLES]) {
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        packet->w[s] = vf_pick(mask[s], w[s], packet->w[s]);
+        packet->id[s] = vi_pick(mask[s], vi_set(id), packet->id[s]);
+    }
+}
+
+// Depth-tests the opaque parts that touch the packet; keeps their indices in found.
+VEC int cover_list(const struct soft *soft, const struct row_list *row, struct packet *packet,
+                   int px, int py) {
     int n = 0;
-    for (int i = 0; i < count; i++) {
-        const struct soft_part *part = &parts[list[i]];
-        vi mask[SOFT_SAMPLES];
-        vf w[SOFT_SAMPLES];
-        if (!touches(part, px, py) || !cover_samples(soft, part, packet, mask, w)) continue;
-        for (int s = 0; s < SOFT_SAMPLES; s++) {
-            packet->w[s] = vf_pick(mask[s], w[s], packet->w[s]);
-            packet->id[s] = vi_pick(mask[s], vi_set(list[i]), packet->id[s]);
+    for (int first = 0; first < row->opaque; first += 64) {
+        for (uint64_t bits = packet_parts(row, first, px, py); bits; bits &= bits - 1) {
+            int i = first + __builtin_ctzll(bits);
+            if (i >= row->opaque) break;
+            const struct soft_part *part = &row->part[row->list[i]];
+            vi mask[SOFT_SAMPLES];
+            vf w[SOFT_SAMPLES];
+            if (part->kind == SOFT_RECT && rect_extent(part, px, py) == EXTENT_NONE) continue;
+            if (!cover_samples(soft, part, packet, mask, w)) continue;
+            keep_nearest(packet, row->list[i], mask, w);
+            row->found[n++] = row->list[i];
         }
-        found[n++] = list[i];
     }
     return n;
+}
+
+// Whether a plane lies between the clipping planes all over the packet.
+VEC int plane_in_depth(const struct soft *soft, const struct soft_part *part, int px, int py) {
+    float middle = part->w.a + part->w.b * ((float)px + 2 - part->cx) +
+                   part->w.c * ((float)py + 1 - part->cy);
+    float reach = 2 * __builtin_fabsf(part->w.b) + __builtin_fabsf(part->w.c);
+    return middle - reach > 1 / soft->zfar && middle + reach < 1 / soft->znear;
 }
 
 VEC void clear_packet(const struct soft *soft, struct packet *packet, int px, int py) {
@@ -99,105 +136,124 @@ VEC vi blend_color(vi src, vi dst, int alpha) {
     return result;
 }
 
-// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to
-// front.
-static __attribute__((noinline)) void blend_list(const struct soft *soft,
-                                                 const struct soft_part *parts, const int *list,
-                                                 int count, struct packet *packet, int px, int py,
-                                                 const struct shade_mode *mode) {
-    for (int i = 0; i < 2 * count; i++) {
-        const struct soft_part *part = &parts[list[i < count ? i : 2 * count - 1 - i]];
-        vi mask[SOFT_SAMPLES];
-        vf w[SOFT_SAMPLES];
-        if (!touches(part, px, py) || !cover_samples(soft, part, packet, mask, w)) continue;
-        vi color = shade_small(soft, part, packet, mask, mode);
-        float alpha = part->alpha < 0 ? 0 : part->alpha > 1 ? 1 : part->alpha;
-        for (int s = 0; s < SOFT_SAMPLES; s++) {
-            vi blended = blend_color(color, packet->color[s], (int)(alpha * 255 + 0.5f));
-            packet->color[s] = vi_pick(mask[s], blended, packet->color[s]);
-        }
+VEC void blend_part(const struct soft *soft, const struct soft_part *part, struct packet *packet,
+                    const struct shade_mode *mode) {
+    vi mask[SOFT_SAMPLES];
+    vf w[SOFT_SAMPLES];
+    if (!cover_samples(soft, part, packet, mask, w)) return;
+    vi color = shade_small(soft, part, packet, mask, mode);
+    float alpha = part->alpha < 0 ? 0 : part->alpha > 1 ? 1 : part->alpha;
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        vi blended = blend_color(color, packet->color[s], (int)(alpha * 255 + 0.5f));
+        packet->color[s] = vi_pick(mask[s], blended, packet->color[s]);
     }
 }
 
-struct row_list { // parts that touch a row of packets, opaque ones first
-    int *list, opaque, count;
-};
-
-struct row_lists {
-    struct row_list part, mirror;
-    int *found, *mirror_found;
-};
+// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to front.
+static __attribute__((noinline)) void blend_list(const struct soft *soft,
+                                                 const struct row_list *row, struct packet *packet,
+                                                 int px, int py, const struct shade_mode *mode) {
+    for (int i = row->opaque; i < 2 * row->count - row->opaque; i++) {
+        int at = i < row->count ? i : 2 * row->count - 1 - i;
+        const struct soft_part *part = &row->part[row->list[at]];
+        if (touches(part, px, py)) blend_part(soft, part, packet, mode);
+    }
+}
 
 // Colours of the reflected scene at the packet's samples.
 static __attribute__((noinline)) void draw_mirror(const struct soft *soft,
-                                                  const struct row_lists *row,
+                                                  const struct row_list *row,
                                                   struct packet *packet, int px, int py) {
     struct shade_mode mode = {soft->all_light, soft->light_count,
                               soft->material[soft->reflective].reflectance, 0};
-    const struct row_list *list = &row->mirror;
     clear_packet(soft, packet, px, py);
-    int n =
-        cover_list(soft, soft->mirror, list->list, list->opaque, packet, px, py, row->mirror_found);
+    int n = cover_list(soft, row, packet, px, py);
     for (int i = 0; i < n; i++) {
         vi mask[SOFT_SAMPLES];
-        int id = row->mirror_found[i];
-        if (!sample_masks(packet, id, mask)) continue;
-        vi color = shade_small(soft, &soft->mirror[id], packet, mask, &mode);
+        if (!sample_masks(packet, row->found[i], mask)) continue;
+        vi color = shade_small(soft, &row->part[row->found[i]], packet, mask, &mode);
         for (int s = 0; s < SOFT_SAMPLES; s++) {
             packet->color[s] = vi_pick(mask[s], color, packet->color[s]);
         }
     }
-    if (list->count > list->opaque) {
-        blend_list(soft, soft->mirror, list->list + list->opaque, list->count - list->opaque,
-                   packet, px, py, &mode);
-    }
-}
-
-VEC void draw_packet(const struct soft *soft, const struct row_lists *row, struct packet *packet,
-                     int px, int py) {
-    struct shade_mode opaque = {soft->base_light, soft->base_light_count, 1, 1};
-    clear_packet(soft, packet, px, py);
-    int n =
-        cover_list(soft, soft->part, row->part.list, row->part.opaque, packet, px, py, row->found);
-    for (int i = 0; i < n; i++) {
-        const struct soft_part *part = &soft->part[row->found[i]];
-        vi mask[SOFT_SAMPLES];
-        if (!sample_masks(packet, row->found[i], mask)) continue;
-        vi any = mask[0] | mask[1] | mask[2] | mask[3];
-        vi color = part->grid >= 0
-                       ? shade_plane(soft, part, packet->x + 0.5f, packet->y + 0.5f, any)
-                       : shade_small(soft, part, packet, mask, &opaque);
-        struct packet mirror;
-        int reflecting = part->geom == soft->reflective && part->mirror && row->mirror.count > 0;
-        if (reflecting) draw_mirror(soft, row, &mirror, px, py);
-        for (int s = 0; s < SOFT_SAMPLES; s++) {
-            vi own = reflecting ? add_colors(color, mirror.color[s]) : color;
-            packet->color[s] = vi_pick(mask[s], own, packet->color[s]);
-        }
-    }
-    vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
-    for (int s = 0; s < SOFT_SAMPLES; s++) {
-        packet->color[s] = vi_pick(packet->id[s] < 0, sky, packet->color[s]);
-    }
-    if (row->part.count > row->part.opaque) {
-        struct shade_mode blend = {soft->all_light, soft->light_count, 1, 0};
-        blend_list(soft, soft->part, row->part.list + row->part.opaque,
-                   row->part.count - row->part.opaque, packet, px, py, &blend);
-    }
+    if (row->count > row->opaque) blend_list(soft, row, packet, px, py, &mode);
 }
 
 // Mean of the four samples, rounded to the nearest, ties to even.
 VEC vi resolve(const vi color[SOFT_SAMPLES]) {
-    vi result = vi_set(0);
-    for (int shift = 0; shift < 24; shift += 8) {
-        vi sum = vi_set(0);
-        for (int s = 0; s < SOFT_SAMPLES; s++) sum += (color[s] >> shift) & 255;
-        result |= ((sum + 1 + ((sum >> 2) & 1)) >> 2) << shift;
+    // two channels at a time in fields of 16 bits
+    vi low = vi_set(0), high = vi_set(0);
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        low += color[s] & 0xff00ff;
+        high += color[s] >> 8 & 0xff;
     }
-    return result;
+    low = ((low + 0x10001 + (low >> 2 & 0x10001)) >> 2) & 0xff00ff;
+    high = (high + 1 + (high >> 2 & 1)) >> 2;
+    return low | high << 8;
 }
 
-static void store_rgb(const struct soft *soft, uint8_t *rgb, int px, int py, vi color) {
+// Which parts can matter for a packet: bits of the row's first 64, all of them when there are more.
+VEC uint64_t row_bits(const struct row_list *row, int px) {
+    return row->count > 64 ? ~(uint64_t)0 : row->mask[px / 4];
+}
+
+static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const struct row_lists *row,
+                                               int px, int py) {
+    struct shade_mode opaque = {soft->base_light, soft->base_light_count, 1, 1};
+    const struct row_list *front = &row->front;
+    struct packet packet;
+    clear_packet(soft, &packet, px, py);
+    int n = cover_list(soft, front, &packet, px, py);
+    for (int i = 0; i < n; i++) {
+        const struct soft_part *part = &front->part[front->found[i]];
+        vi mask[SOFT_SAMPLES];
+        if (!sample_masks(&packet, front->found[i], mask)) continue;
+        vi any = mask[0] | mask[1] | mask[2] | mask[3];
+        vi color = part->grid >= 0
+                       ? shade_plane(soft, part, packet.x + 0.5f, packet.y + 0.5f, any)
+                       : shade_small(soft, part, &packet, mask, &opaque);
+        struct packet mirror;
+        int reflecting = part->mirror && row_bits(&row->mirror, px);
+        if (reflecting) draw_mirror(soft, &row->mirror, &mirror, px, py);
+        for (int s = 0; s < SOFT_SAMPLES; s++) {
+            vi own = reflecting ? add_colors(color, mirror.color[s]) : color;
+            packet.color[s] = vi_pick(mask[s], own, packet.color[s]);
+        }
+    }
+    vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        packet.color[s] = vi_pick(packet.id[s] < 0, sky, packet.color[s]);
+    }
+    if (front->count > front->opaque) {
+        struct shade_mode blend = {soft->all_light, soft->light_count, 1, 0};
+        blend_list(soft, front, &packet, px, py, &blend);
+    }
+    return resolve(packet.color);
+}
+
+// A packet's pixels; those with only sky or only one plane take a short way.
+VEC vi draw_packet(const struct soft *soft, const struct row_lists *row, int px, int py) {
+    const struct row_list *front = &row->front;
+    uint64_t bits = row_bits(front, px);
+    if (bits && !(bits & (bits - 1))) {
+        int index = front->list[__builtin_ctzll(bits)];
+        const struct soft_part *part = &front->part[index];
+        if (part->grid >= 0) {
+            enum extent extent = rect_extent(part, px, py);
+            if (extent == EXTENT_NONE) bits = 0;
+            if (extent == EXTENT_ALL && !(part->mirror && row_bits(&row->mirror, px)) &&
+                plane_in_depth(soft, part, px, py)) {
+                vf x = vf_set((float)px) + (vf){0.5f, 1.5f, 2.5f, 3.5f, 0.5f, 1.5f, 2.5f, 3.5f};
+                vf y = vf_set((float)py) + (vf){0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f, 1.5f, 1.5f};
+                return shade_plane(soft, part, x, y, vi_set(-1));
+            }
+        }
+    }
+    if (!bits) return sky_color(soft, (py / 2) * soft->packets_x + px / 4);
+    return draw_mixed(soft, row, px, py);
+}
+
+static void store_edge(const struct soft *soft, uint8_t *rgb, int px, int py, vi color) {
     int32_t lane[8];
     vi_store(lane, color);
     int width = soft->size.width, height = soft->size.height;
@@ -208,6 +264,26 @@ static void store_rgb(const struct soft *soft, uint8_t *rgb, int px, int py, vi 
             out[0] = (uint8_t)c, out[1] = (uint8_t)(c >> 8), out[2] = (uint8_t)(c >> 16);
         }
     }
+}
+
+VEC void store_rgb(const struct soft *soft, uint8_t *rgb, int px, int py, vi color) {
+#if defined(__AVX2__)
+    int width = soft->size.width, height = soft->size.height;
+    if (px + 4 <= width && py + 2 <= height) {
+        __m128i drop = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+        __m256i packed = _mm256_shuffle_epi8((__m256i)color, _mm256_broadcastsi128_si256(drop));
+        uint8_t *upper = rgb + ((size_t)(height - 2 - py) * (size_t)width + (size_t)px) * 3;
+        for (int y = 0; y < 2; y++) {
+            __m128i line = y ? _mm256_extracti128_si256(packed, 1) : _mm256_castsi256_si128(packed);
+            uint8_t *out = upper + (size_t)(1 - y) * (size_t)width * 3;
+            int tail = _mm_extract_epi32(line, 2);
+            _mm_storel_epi64((__m128i *)out, line);
+            memcpy(out + 8, &tail, sizeof tail);
+        }
+        return;
+    }
+#endif
+    store_edge(soft, rgb, px, py, color);
 }
 
 static void store_gray(const struct soft *soft, uint8_t *gray, int px, int py, vi color) {
@@ -223,17 +299,17 @@ static void store_gray(const struct soft *soft, uint8_t *gray, int px, int py, v
 }
 
 // Depth of opaque parts and identity of all, at the pixels' centres.
-static void store_ids(const struct soft *soft, const struct row_lists *row,
+static void store_ids(const struct soft *soft, const struct row_list *row,
                       const struct render_target *target, int px, int py) {
     struct packet packet;
     clear_packet(soft, &packet, px, py);
     vf far = packet.w[0], solid = far, x = packet.x + 0.5f, y = packet.y + 0.5f;
-    for (int i = 0; i < row->part.count; i++) {
-        const struct soft_part *part = &soft->part[row->part.list[i]];
+    for (int i = 0; i < row->count; i++) {
+        const struct soft_part *part = &row->part[row->list[i]];
         if (!touches(part, px, py)) continue;
         vf w;
         vi hit = cover_part(part, x - part->cx, y - part->cy, &w) & (w <= 1 / soft->znear);
-        if (i < row->part.opaque) solid = vf_pick(hit, vf_max(solid, w), solid);
+        if (i < row->opaque) solid = vf_pick(hit, vf_max(solid, w), solid);
         hit &= w >= packet.w[0];
         if (!soft->material[part->geom].segmented) continue;
         packet.w[0] = vf_pick(hit, w, packet.w[0]);
@@ -256,36 +332,36 @@ static void store_ids(const struct soft *soft, const struct row_lists *row,
     }
 }
 
-static void list_row(const struct soft_part *parts, int opaque, int count, int py,
-                     struct row_list *row) {
+static void list_row(const struct soft *soft, int opaque, int count, int py, struct row_list *row) {
     row->opaque = row->count = 0;
+    memset(row->mask, 0, (size_t)soft->packets_x * sizeof *row->mask);
     for (int i = 0; i < count; i++) {
-        if (parts[i].y0 >= py + 2 || parts[i].y1 <= py) continue;
+        const struct soft_part *part = &row->part[i];
+        if (part->y0 >= py + 2 || part->y1 <= py) continue;
+        for (int x = part->x0 / 4; row->count < 64 && 4 * x < part->x1; x++) {
+            row->mask[x] |= (uint64_t)1 << row->count;
+        }
         row->list[row->count++] = i;
         if (i < opaque) row->opaque = row->count;
     }
 }
 
 void SOFT_KERNEL(struct soft *soft, const struct render_target *target) {
-    int capacity = 4 * soft->geom_capacity;
-    struct row_lists row = {.part.list = soft->row_list,
-                            .mirror.list = soft->row_list + capacity,
-                            .found = soft->row_list + 2 * capacity,
-                            .mirror_found = soft->row_list + 3 * capacity};
-    struct packet packet;
-    for (int y = 0; y < soft->packets_y; y++) {
-        list_row(soft->part, soft->opaque_count, soft->part_count, 2 * y, &row.part);
-        list_row(soft->mirror, soft->mirror_opaque_count, soft->mirror_count, 2 * y, &row.mirror);
-        for (int x = 0; x < soft->packets_x; x++) {
+    int capacity = 4 * soft->geom_capacity, packets = soft->packets_x;
+    struct row_lists row = {
+        .front = {soft->part, soft->row_list, 0, 0, soft->row_list + capacity, soft->row_mask},
+        .mirror = {soft->mirror, soft->row_list + 2 * capacity, 0, 0,
+                   soft->row_list + 3 * capacity, soft->row_mask + packets}};
+    for (int y = 0; y < 2 * soft->packets_y; y += 2) {
+        list_row(soft, soft->opaque_count, soft->part_count, y, &row.front);
+        list_row(soft, soft->mirror_opaque_count, soft->mirror_count, y, &row.mirror);
+        for (int x = 0; x < 4 * packets; x += 4) {
             if (target->rgb || target->gray) {
-                draw_packet(soft, &row, &packet, 4 * x, 2 * y);
-                vi color = resolve(packet.color);
-                if (target->rgb) store_rgb(soft, target->rgb, 4 * x, 2 * y, color);
-                if (target->gray) store_gray(soft, target->gray, 4 * x, 2 * y, color);
+                vi color = draw_packet(soft, &row, x, y);
+                if (target->rgb) store_rgb(soft, target->rgb, x, y, color);
+                if (target->gray) store_gray(soft, target->gray, x, y, color);
             }
-            if (target->depth || target->segmentation) {
-                store_ids(soft, &row, target, 4 * x, 2 * y);
-            }
+            if (target->depth || target->segmentation) store_ids(soft, &row.front, target, x, y);
         }
     }
 }

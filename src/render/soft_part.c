@@ -149,6 +149,10 @@ static void planar_setup(struct soft_part *part, const struct soft_ray *ray) {
     part->w = (struct soft_affine){(float)w[0], (float)w[1], (float)w[2]};
     part->wx = (struct soft_affine){(float)x[0], (float)x[1], (float)x[2]};
     part->wy = (struct soft_affine){(float)y[0], (float)y[1], (float)y[2]};
+    for (int i = 0; i < 3; i++) {
+        part->edge[i][0] = (float)(w[i] - x[i]), part->edge[i][1] = (float)(w[i] + x[i]);
+        part->edge[i][2] = (float)(w[i] - y[i]), part->edge[i][3] = (float)(w[i] + y[i]);
+    }
 }
 
 bool soft_part_setup(struct soft_part *part, const struct soft_view *view, const double center[3],

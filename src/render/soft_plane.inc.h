@@ -74,57 +74,111 @@ VEC int pack_lane(__m128 color) {
     return _mm_cvtsi128_si32(_mm_packus_epi16(c, c));
 }
 
-VEC __m128 widen(__m128i texel) {
-    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(texel, _mm_setzero_si128()));
+VEC __m128 lane_color(int packed) {
+    __m128i zero = _mm_setzero_si128();
+    __m128i bytes = _mm_unpacklo_epi8(_mm_cvtsi32_si128(packed), zero);
+    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(bytes, zero));
 }
 
-static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
-                                                const struct soft_part *part, vf px, vf py,
-                                                vi active) {
-    const struct soft_material *material = &soft->material[part->geom];
-    struct soft_grid *grid = &soft->grid[part->grid];
-    int passes = soft->shadow_count + 1;
-    vf x = px - part->cx, y = py - part->cy;
-    vf t = vf_set(1) / affine(&part->w, x, y);
-    vf ux = affine(&part->wx, x, y) * t, uy = affine(&part->wy, x, y) * t;
-    __m128i texel[8];
-    if (material->texture >= 0 && !material->cube) {
-        sample_2d(&soft->texture[material->texture],
-                  ux * material->tex_scale[0] + material->tex_shift[0],
-                  uy * material->tex_scale[1] + material->tex_shift[1], texel);
-    } else {
-        for (int i = 0; i < 8; i++) texel[i] = _mm_set1_epi16(255);
+struct plane_point { // 8 pixels on a plane
+    vf px, py, t;  // pixel coordinates, depth
+    vf fx, fy;     // position in the cell
+    vi cx, cy;     // cell
+    vi texel, active;
+};
+
+// Which lanes a shadow pass leaves dark.
+VEC vi pass_dark(const struct soft *soft, const struct soft_part *part, const struct plane_point *p,
+                 int pass) {
+    if (pass == 0) return vi_set(0);
+    return in_shadow(soft, &soft->shadow[pass - 1], part->geom, p->px, p->py, p->t, p->active);
+}
+
+// One pass when all lanes are in one cell; c: its corners' light, in the order that OpenGL draws them.
+VEC vi shade_cell(const float *const c[4], const struct plane_point *p, vi upper, int gray) {
+    vf light[3];
+    for (int k = 0; k < (gray ? 1 : 3); k++) {
+        float c0 = c[0][k], c1 = c[1][k], c2 = c[2][k], c3 = c[3][k];
+        vf low = p->fx * (c1 - c0) + p->fy * (c3 - c0) + c0;
+        vf high = (1.0f - p->fy) * (c1 - c2) + (1.0f - p->fx) * (c3 - c2) + c2;
+        light[k] = vf_clamp01(vf_pick(upper, high, low));
     }
-    vf fx, fy;
-    vi cx = find_cell(grid, 0, ux * grid->size[0], &fx),
-       cy = find_cell(grid, 1, uy * grid->size[1], &fy);
-    vi upper = fx + fy > 1.0f;
-    int row_floats = grid->row_blocks * 8 * passes * 4;
-    vi at = cy * row_floats + cx * (passes * 4);
-    vi right = at + passes * 4, above = at + row_floats,
-       base = vi_pick(upper, above + passes * 4, at);
+    vf green = gray ? light[0] : light[1], blue = gray ? light[0] : light[2];
+    vi r = vf_round(light[0] * vi_float(p->texel & 255));
+    vi g = vf_round(green * vi_float(p->texel >> 8 & 255));
+    vi b = vf_round(blue * vi_float(p->texel >> 16 & 255));
+    return r | g << 8 | b << 16;
+}
+
+VEC vi shade_one_cell(const struct soft *soft, const struct soft_part *part, struct soft_grid *grid,
+                      const struct plane_point *p, int cx, int cy) {
+    int passes = soft->shadow_count + 1, row_floats = grid->row_blocks * 8 * passes * 4;
+    light_cell(soft, part, grid, cx, cy);
+    const float *first = grid->color + (size_t)cy * (size_t)row_floats + (size_t)cx * (size_t)passes * 4;
+    vi upper = p->fx + p->fy > 1.0f, color = vi_set(0);
+    for (int pass = 0; pass < passes; pass++, first += 4) {
+        const float *c[4] = {first, first + passes * 4, first + row_floats + passes * 4, first + row_floats};
+        float total = 0;
+        for (int i = 0; i < 4; i++) total += c[i][0] + c[i][1] + c[i][2];
+        if (total == 0) continue;
+        vi dark = pass_dark(soft, part, p, pass);
+        if (vi_all(dark | ~p->active)) continue;
+        vi lit = shade_cell(c, p, upper, soft->gray_light && soft->material[part->geom].gray);
+        color = add_colors(color, lit & ~dark);
+    }
+    return color;
+}
+
+// Lanes in different cells: one after the other, four channels at a time.
+VEC vi shade_many_cells(const struct soft *soft, const struct soft_part *part, struct soft_grid *grid,
+                        const struct plane_point *p) {
+    int passes = soft->shadow_count + 1, row_floats = grid->row_blocks * 8 * passes * 4;
+    vi upper = p->fx + p->fy > 1.0f;
+    vi at = p->cy * row_floats + p->cx * (passes * 4);
+    vi right = at + passes * 4, above = at + row_floats;
     float w1[8], w3[8];
-    int32_t one[8], three[8], from[8], cell_x[8], cell_y[8], dark[SOFT_MAX_LIGHTS][8], color[8];
-    vf_store(w1, vf_pick(upper, 1.0f - fy, fx));
-    vf_store(w3, vf_pick(upper, 1.0f - fx, fy));
-    vi_store(one, right), vi_store(three, above), vi_store(from, base);
-    vi_store(cell_x, cx), vi_store(cell_y, cy);
-    for (int i = 0; i < soft->shadow_count; i++) {
-        vi_store(dark[i], in_shadow(soft, &soft->shadow[i], part->geom, px, py, t, active));
-    }
+    int32_t one[8], three[8], from[8], cell_x[8], cell_y[8], texel[8], color[8];
+    int dark[SOFT_MAX_LIGHTS + 1], active = vi_bits(p->active);
+    vf_store(w1, vf_pick(upper, 1.0f - p->fy, p->fx));
+    vf_store(w3, vf_pick(upper, 1.0f - p->fx, p->fy));
+    vi_store(one, right), vi_store(three, above);
+    vi_store(from, vi_pick(upper, above + passes * 4, at));
+    vi_store(cell_x, p->cx), vi_store(cell_y, p->cy), vi_store(texel, p->texel);
+    for (int i = 0; i < passes; i++) dark[i] = vi_bits(pass_dark(soft, part, p, i));
     for (int i = 0; i < 8; i++) {
+        color[i] = 0;
+        if (!(active >> i & 1)) continue;
         light_cell(soft, part, grid, cell_x[i], cell_y[i]);
-        __m128 tint = widen(texel[i]);
+        __m128 tint = lane_color(texel[i]);
+        __m128i sum = _mm_setzero_si128();
         const float *c = grid->color;
-        __m128 light = interpolate(c + from[i], c + one[i], c + three[i], w1[i], w3[i]);
-        __m128i sum = _mm_cvtsi32_si128(pack_lane(_mm_mul_ps(light, tint)));
-        for (int k = 1; k < passes; k++) {
-            c += 4;
-            if (dark[k - 1][i]) continue;
-            light = interpolate(c + from[i], c + one[i], c + three[i], w1[i], w3[i]);
+        for (int k = 0; k < passes; k++, c += 4) {
+            if (dark[k] >> i & 1) continue;
+            __m128 light = interpolate(c + from[i], c + one[i], c + three[i], w1[i], w3[i]);
             sum = _mm_adds_epu8(sum, _mm_cvtsi32_si128(pack_lane(_mm_mul_ps(light, tint))));
         }
         color[i] = _mm_cvtsi128_si32(sum);
     }
     return vi_load(color) & 0xffffff;
+}
+
+static __attribute__((noinline)) vi shade_plane(const struct soft *soft, const struct soft_part *part,
+                                                vf px, vf py, vi active) {
+    const struct soft_material *material = &soft->material[part->geom];
+    struct soft_grid *grid = &soft->grid[part->grid];
+    struct plane_point p = {.px = px, .py = py, .active = active, .texel = vi_set(0xffffff)};
+    vf x = px - part->cx, y = py - part->cy;
+    p.t = vf_set(1) / affine(&part->w, x, y);
+    vf ux = affine(&part->wx, x, y) * p.t, uy = affine(&part->wy, x, y) * p.t;
+    if (material->texture >= 0 && !material->cube) {
+        p.texel = sample_2d(&soft->texture[material->texture],
+                            ux * material->tex_scale[0] + material->tex_shift[0],
+                            uy * material->tex_scale[1] + material->tex_shift[1]);
+    }
+    p.cx = find_cell(grid, 0, ux * grid->size[0], &p.fx);
+    p.cy = find_cell(grid, 1, uy * grid->size[1], &p.fy);
+    int lane = __builtin_ctz((unsigned)vi_bits(active) | 0x100) & 7;
+    int cx = p.cx[lane], cy = p.cy[lane];
+    if (vi_any(active & ((p.cx != cx) | (p.cy != cy)))) return shade_many_cells(soft, part, grid, &p);
+    return shade_one_cell(soft, part, grid, &p, cx, cy);
 }

@@ -112,8 +112,13 @@ static void mirror_setup(struct soft *soft, const double point[3], const double 
     soft->mirror_clip_eye = (float)eye;
 }
 
+static bool is_gray(const float *rgb) {
+    return rgb[0] == rgb[1] && rgb[1] == rgb[2];
+}
+
 static void light_setup(struct soft *soft, const mjvScene *scene) {
     soft->light_count = 0;
+    soft->gray_light = true;
     for (int i = 0; i < scene->nlight && soft->light_count < SOFT_MAX_LIGHTS; i++) {
         const mjvLight *from = &scene->lights[i];
         if (from->type != mjLIGHT_DIRECTIONAL && from->type != mjLIGHT_SPOT) continue;
@@ -132,6 +137,7 @@ static void light_setup(struct soft *soft, const mjvScene *scene) {
             light->diffuse[k] = from->diffuse[k];
             light->specular[k] = from->specular[k];
         }
+        soft->gray_light &= is_gray(light->ambient) && is_gray(light->diffuse) && is_gray(light->specular);
         light->cos_cutoff =
             from->cutoff >= 180 ? -2 : (float)cos((double)from->cutoff * mjPI / 180);
     }
@@ -177,6 +183,7 @@ static void material_setup(const struct soft *soft, const mjvGeom *geom,
                                        .object = {geom->objid, geom->objtype},
                                        .segmented = geom->segid >= 0};
     memcpy(material->rgba, geom->rgba, sizeof material->rgba);
+    material->gray = is_gray(geom->rgba);
     const mjModel *model = soft->model;
     if (geom->matid < 0) return;
     int texture = geom->texid;

@@ -32,82 +32,66 @@ VEC struct lod lod_of_quads(const struct soft_texture *texture, vf u, vf v) {
     return result;
 }
 
-VEC __m128i multiply_round(__m128i a, __m128i b) { // (a b + 2^14) >> 15
-#if defined(__SSSE3__)
-    return _mm_mulhrs_epi16(a, b);
-#else
-    __m128i high = _mm_mulhi_epi16(a, b), low = _mm_srli_epi16(_mm_mullo_epi16(a, b), 14);
-    return _mm_add_epi16(_mm_add_epi16(high, high),
-                         _mm_srli_epi16(_mm_add_epi16(low, _mm_set1_epi16(1)), 1));
-#endif
-}
-
-VEC __m128i lerp_i16(__m128i a, __m128i b, __m128i weight) {
-    return _mm_add_epi16(a, multiply_round(_mm_slli_epi16(_mm_sub_epi16(b, a), 7), weight));
-}
-
-VEC __m128i filter_footprint(const uint8_t *footprint, int weight_u, int weight_v) {
-    __m128i raw = _mm_loadu_si128((const __m128i *)footprint), zero = _mm_setzero_si128();
-    __m128i left = _mm_unpacklo_epi8(raw, zero), right = _mm_unpackhi_epi8(raw, zero);
-    __m128i rows = lerp_i16(left, right, _mm_set1_epi16((short)weight_u));
-    return lerp_i16(rows, _mm_srli_si128(rows, 8), _mm_set1_epi16((short)weight_v));
-}
-
-// Position in a repeating dimension: texel index and 8-bit weight of the next one.
-VEC vi repeat_tap(vf coordinate, vf size, int power_of_two, vi *weight) {
-    if (!power_of_two) coordinate -= vf_floor(coordinate);
-    vi fixed = vf_round(coordinate * (size * 256.0f)) - 128;
+// Position in a repeating dimension: texel index and 8-bit weight of the next one. Sizes that are not powers
+// of two take the coordinate's fraction.
+VEC vi repeat_tap(vf coordinate, vf size256, vi last, int power_of_two, vi *weight) {
+    vi fixed = vf_round(coordinate * size256) - 128;
     *weight = fixed & 255;
-    vi at = fixed >> 8, last = vf_round(size) - 1;
+    vi at = fixed >> 8;
     if (power_of_two) return at & last;
     at = vi_pick(at < 0, last, at);
     return vi_pick(at > last, last, at);
 }
 
+VEC vi pick_quad(int a, int b) {
+    return (vi){a, a, b, b, a, a, b, b};
+}
+
 struct taps {
-    int32_t offset[8], wu[8], wv[8]; // byte offset of the footprint in its level
+    int32_t offset[8]; // bytes from the level's first footprint
+    vi wu, wv;
 };
 
 VEC void find_taps(const struct soft_level *a, const struct soft_level *b, vf u, vf v, int pot_u,
                    int pot_v, struct taps *taps) {
-    float wa = (float)a->width, wb = (float)b->width, ha = (float)a->height, hb = (float)b->height;
-    vi wu, wv;
-    vi x = repeat_tap(u, (vf){wa, wa, wb, wb, wa, wa, wb, wb}, pot_u, &wu);
-    vi y = repeat_tap(v, (vf){ha, ha, hb, hb, ha, ha, hb, hb}, pot_v, &wv);
-    vi stride = {a->width, a->width, b->width, b->width, a->width, a->width, b->width, b->width};
-    vi_store(taps->offset, (y * stride + x) * 16);
-    vi_store(taps->wu, wu);
-    vi_store(taps->wv, wv);
+    vi width = pick_quad(a->width, b->width), height = pick_quad(a->height, b->height);
+    vi x = repeat_tap(u, vi_float(width << 8), width - 1, pot_u, &taps->wu);
+    vi y = repeat_tap(v, vi_float(height << 8), height - 1, pot_v, &taps->wv);
+    vi_store(taps->offset, (y * width + x) << 4);
 }
 
-// texel[lane]: R G B X as 16-bit integers 0..255 in the low half.
-VEC void sample_2d(const struct soft_texture *texture, vf u, vf v, __m128i texel[8]) {
+// Four pixels of a quad (lanes i, i + 1 and i + 4, i + 5; i is 0 or 2), R G B X as int16 each.
+#define FILTER_QUAD(name, i)                                                                       \
+    VEC v16 name(const uint8_t *base, const struct taps *t) {                                      \
+        v16 a = v16_load2(base + t->offset[i], base + t->offset[i + 4]);                           \
+        v16 b = v16_load2(base + t->offset[i + 1], base + t->offset[i + 5]);                       \
+        a = v16_lerp(v16_widen_low(a), v16_widen_high(a), v16_spread(t->wu, i, i));                \
+        b = v16_lerp(v16_widen_low(b), v16_widen_high(b), v16_spread(t->wu, i + 1, i + 1));        \
+        return v16_lerp(v16_low64(a, b), v16_high64(a, b), v16_spread(t->wv, i, i + 1));           \
+    }
+FILTER_QUAD(filter_quad0, 0)
+FILTER_QUAD(filter_quad1, 2)
+
+// Colours of a 2d texture.
+VEC vi sample_2d(const struct soft_texture *texture, vf u, vf v) {
     struct lod lod = lod_of_quads(texture, u, v);
     const struct soft_level *level = texture->level[0];
-    int pot_u = (level->width & (level->width - 1)) == 0,
-        pot_v = (level->height & (level->height - 1)) == 0;
+    int pot_u = (level->width & (level->width - 1)) == 0;
+    int pot_v = (level->height & (level->height - 1)) == 0;
     // Coordinates of lanes without a surface may be anything; keep the conversion defined.
     u = vf_max(vf_min(u, vf_set(1e6f)), vf_set(-1e6f));
     v = vf_max(vf_min(v, vf_set(1e6f)), vf_set(-1e6f));
-    struct taps fine, coarse;
+    if (!pot_u) u -= vf_floor(u);
+    if (!pot_v) v -= vf_floor(v);
     const struct soft_level *f[2] = {&level[lod.level[0][0]], &level[lod.level[1][0]]};
     const struct soft_level *c[2] = {&level[lod.level[0][1]], &level[lod.level[1][1]]};
-    find_taps(f[0], f[1], u, v, pot_u, pot_v, &fine);
-    if (lod.weight[0] | lod.weight[1]) find_taps(c[0], c[1], u, v, pot_u, pot_v, &coarse);
-    for (int i = 0; i < 8; i++) {
-        int q = i >> 1 & 1;
-        texel[i] = filter_footprint(f[q]->footprint + fine.offset[i], fine.wu[i], fine.wv[i]);
-        if (!lod.weight[q]) continue;
-        __m128i other =
-            filter_footprint(c[q]->footprint + coarse.offset[i], coarse.wu[i], coarse.wv[i]);
-        texel[i] = lerp_i16(texel[i], other, _mm_set1_epi16((short)lod.weight[q]));
+    struct taps taps;
+    find_taps(f[0], f[1], u, v, pot_u, pot_v, &taps);
+    v16 quad0 = filter_quad0(f[0]->footprint, &taps), quad1 = filter_quad1(f[1]->footprint, &taps);
+    if (lod.weight[0] | lod.weight[1]) {
+        find_taps(c[0], c[1], u, v, pot_u, pot_v, &taps);
+        quad0 = v16_lerp(quad0, filter_quad0(c[0]->footprint, &taps), v16_set(lod.weight[0]));
+        quad1 = v16_lerp(quad1, filter_quad1(c[1]->footprint, &taps), v16_set(lod.weight[1]));
     }
-}
-
-VEC vi sample_2d_packed(const struct soft_texture *texture, vf u, vf v) {
-    __m128i texel[8];
-    int32_t color[8];
-    sample_2d(texture, u, v, texel);
-    for (int i = 0; i < 8; i++) color[i] = _mm_cvtsi128_si32(_mm_packus_epi16(texel[i], texel[i]));
-    return vi_load(color);
+    return v16_pack(quad0, quad1);
 }

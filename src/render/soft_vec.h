@@ -132,6 +132,85 @@ VEC vf vi_float(vi x) {
 #error "The renderer's kernel needs SSE2 at least; a port adds its operations here."
 #endif
 
+// Sixteen int16, in two halves of 128 bits that never mix: pixels i.. in the low half, i + 4.. in the high.
+#if defined(__AVX2__)
+typedef __m256i v16;
+VEC v16 v16_load2(const void *low, const void *high) {
+    __m256i a = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
+    return _mm256_inserti128_si256(a, _mm_loadu_si128((const __m128i *)high), 1);
+}
+VEC v16 v16_lerp(v16 a, v16 b, v16 weight) { // a + (b - a) weight / 256, rounded; weight 0..255
+    v16 delta = _mm256_slli_epi16(_mm256_sub_epi16(b, a), 7);
+    return _mm256_add_epi16(a, _mm256_mulhrs_epi16(delta, weight));
+}
+VEC v16 v16_widen_low(v16 bytes) {
+    return _mm256_unpacklo_epi8(bytes, _mm256_setzero_si256());
+}
+VEC v16 v16_widen_high(v16 bytes) {
+    return _mm256_unpackhi_epi8(bytes, _mm256_setzero_si256());
+}
+VEC v16 v16_low64(v16 a, v16 b) {
+    return _mm256_unpacklo_epi64(a, b);
+}
+VEC v16 v16_high64(v16 a, v16 b) {
+    return _mm256_unpackhi_epi64(a, b);
+}
+VEC v16 v16_set(int x) {
+    return _mm256_set1_epi16((short)x);
+}
+// Weight i in the low 8 bytes, weight j in the high 8 bytes of each half; of lanes + 4 in the high half.
+#define v16_spread(w, i, j)                                                                        \
+    _mm256_shuffle_epi8((__m256i)(w), _mm256_set_epi64x(0x0100010001000100 + 0x0404040404040404LL * (j), \
+                                                        0x0100010001000100 + 0x0404040404040404LL * (i), \
+                                                        0x0100010001000100 + 0x0404040404040404LL * (j), \
+                                                        0x0100010001000100 + 0x0404040404040404LL * (i)))
+VEC vi v16_pack(v16 a, v16 b) {
+    return (vi)_mm256_packus_epi16(a, b);
+}
+#else
+typedef struct vi_halves v16;
+VEC __m128i mulhrs(__m128i a, __m128i b) { // (a b + 2^14) >> 15, as SSSE3 has it
+    __m128i high = _mm_mulhi_epi16(a, b), low = _mm_srli_epi16(_mm_mullo_epi16(a, b), 14);
+    low = _mm_srli_epi16(_mm_add_epi16(low, _mm_set1_epi16(1)), 1);
+    return _mm_add_epi16(_mm_add_epi16(high, high), low);
+}
+VEC v16 v16_load2(const void *low, const void *high) {
+    return (v16){_mm_loadu_si128((const __m128i *)low), _mm_loadu_si128((const __m128i *)high)};
+}
+VEC __m128i lerp_half(__m128i a, __m128i b, __m128i weight) {
+    return _mm_add_epi16(a, mulhrs(_mm_slli_epi16(_mm_sub_epi16(b, a), 7), weight));
+}
+VEC v16 v16_lerp(v16 a, v16 b, v16 w) {
+    return (v16){lerp_half(a.lo, b.lo, w.lo), lerp_half(a.hi, b.hi, w.hi)};
+}
+VEC v16 v16_widen_low(v16 a) {
+    __m128i zero = _mm_setzero_si128();
+    return (v16){_mm_unpacklo_epi8(a.lo, zero), _mm_unpacklo_epi8(a.hi, zero)};
+}
+VEC v16 v16_widen_high(v16 a) {
+    __m128i zero = _mm_setzero_si128();
+    return (v16){_mm_unpackhi_epi8(a.lo, zero), _mm_unpackhi_epi8(a.hi, zero)};
+}
+VEC v16 v16_low64(v16 a, v16 b) {
+    return (v16){_mm_unpacklo_epi64(a.lo, b.lo), _mm_unpacklo_epi64(a.hi, b.hi)};
+}
+VEC v16 v16_high64(v16 a, v16 b) {
+    return (v16){_mm_unpackhi_epi64(a.lo, b.lo), _mm_unpackhi_epi64(a.hi, b.hi)};
+}
+VEC v16 v16_set(int x) {
+    return (v16){_mm_set1_epi16((short)x), _mm_set1_epi16((short)x)};
+}
+VEC __m128i spread_half(int low, int high) {
+    return _mm_unpacklo_epi64(_mm_set1_epi16((short)low), _mm_set1_epi16((short)high));
+}
+VEC v16 v16_spread(vi w, int i, int j) {
+    return (v16){spread_half(w[i], w[j]), spread_half(w[i + 4], w[j + 4])};
+}
+VEC vi v16_pack(v16 a, v16 b) {
+    return vi_join(_mm_packus_epi16(a.lo, b.lo), _mm_packus_epi16(a.hi, b.hi));
+}
+#endif
+
 VEC vf vf_abs(vf x) {
     return (vf)((vi)x & vi_set(0x7fffffff));
 }
