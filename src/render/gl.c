@@ -33,7 +33,8 @@ struct gl *gl_create(enum render_backend backend, const mjModel *model, struct r
     }
     mjr_setBuffer(mjFB_OFFSCREEN, &gl->context);
     if (gl->context.currentBuffer == mjFB_OFFSCREEN) return gl;
-    rl_fail(err, RL_EUNAVAILABLE, "renderer %s: no offscreen buffer", render_backend_names[backend]);
+    rl_fail(err, RL_EUNAVAILABLE, "renderer %s: no offscreen buffer",
+            render_backend_names[backend]);
     gl_destroy(gl);
     return NULL;
 }

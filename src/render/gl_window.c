@@ -96,11 +96,23 @@ static enum rl_status create_egl(struct gl_window *window, struct rl_error *err)
     memcpy(&egl.query_devices, &extension, sizeof extension);
     window->display = egl_display(&egl);
     if (!window->display) return rl_fail(err, RL_EUNAVAILABLE, "renderer egl: no display opens");
-    static const int attributes[] = {EGL_RED_SIZE,     8, EGL_GREEN_SIZE,   8,
-                                     EGL_BLUE_SIZE,    8, EGL_ALPHA_SIZE,   8,
-                                     EGL_DEPTH_SIZE,   24, EGL_STENCIL_SIZE, 8,
-                                     EGL_SURFACE_TYPE, EGL_PBUFFER_BIT,
-                                     EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_NONE};
+    static const int attributes[] = {EGL_RED_SIZE,
+                                     8,
+                                     EGL_GREEN_SIZE,
+                                     8,
+                                     EGL_BLUE_SIZE,
+                                     8,
+                                     EGL_ALPHA_SIZE,
+                                     8,
+                                     EGL_DEPTH_SIZE,
+                                     24,
+                                     EGL_STENCIL_SIZE,
+                                     8,
+                                     EGL_SURFACE_TYPE,
+                                     EGL_PBUFFER_BIT,
+                                     EGL_RENDERABLE_TYPE,
+                                     EGL_OPENGL_BIT,
+                                     EGL_NONE};
     void *config = NULL;
     int count = 0;
     if (!egl.choose_config(window->display, attributes, &config, 1, &count) || count < 1 ||

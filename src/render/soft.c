@@ -29,12 +29,14 @@ static enum rl_status reserve_geoms(struct soft *soft, int count, struct rl_erro
     }
     for (int i = 0; i < soft->pass_capacity - 1; i++) {
         struct soft_shadow *shadow = &soft->shadow[i];
-        mem_free(shadow->caster), mem_free(shadow->box[0]);
+        mem_free(shadow->caster), mem_free(shadow->box[0]), mem_free(shadow->floor_rect);
         int padded = (count + SOFT_LANES) / SOFT_LANES * SOFT_LANES;
         shadow->caster =
             mem_try_alloc(mem_size((size_t)padded, sizeof *shadow->caster), "casters", err);
         shadow->box[0] = mem_try_alloc(mem_size((size_t)padded * 4, sizeof(float)), "casters", err);
-        if (!shadow->caster || !shadow->box[0]) return RL_ENOMEM;
+        shadow->floor_rect =
+            mem_try_alloc(mem_size((size_t)padded * 4, sizeof(int16_t)), "casters", err);
+        if (!shadow->caster || !shadow->box[0] || !shadow->floor_rect) return RL_ENOMEM;
         for (int k = 1; k < 4; k++) shadow->box[k] = shadow->box[0] + k * padded;
     }
     soft->geom_capacity = count;
@@ -62,6 +64,9 @@ static enum rl_status create(struct soft *soft, struct rl_error *err) {
     soft->sky_pixel = mem_try_alloc(pixels * sizeof(uint32_t), "sky", err);
     if (!soft->sky_pixel) return err->code;
     soft->row_mask = MEM_ARRAY(uint64_t, 2 * soft->packets_x);
+    for (int i = 0; i < soft->pass_capacity - 1; i++) {
+        soft->shadow[i].floor_mask = MEM_ARRAY(uint64_t, soft->packets_x);
+    }
     return reserve_geoms(soft, model->ngeom + model->nsite + 4 * model->ntendon + 64, err);
 }
 
@@ -86,6 +91,7 @@ void soft_destroy(struct soft *soft) {
     }
     for (int i = 0; i < SOFT_MAX_LIGHTS; i++) {
         mem_free(soft->shadow[i].caster), mem_free(soft->shadow[i].box[0]);
+        mem_free(soft->shadow[i].floor_rect), mem_free(soft->shadow[i].floor_mask);
     }
     mem_free(soft->texture), mem_free(soft->grid), mem_free(soft->sky_pixel);
     mem_free(soft->row_mask);

@@ -29,7 +29,8 @@ enum {
 // One level of one face; width and height in texels.
 struct soft_level {
     int width, height;
-    const uint32_t *texel; // R | G << 8 | B << 16, (height, width)
+    float width256, height256; // in 1/256 texels
+    const uint32_t *texel;     // R | G << 8 | B << 16, (height, width)
     const uint8_t
         *footprint; // (height, width, 16): the 2x2 texels from (x, y) on, wrapped; NULL for cubes
 };
@@ -97,7 +98,7 @@ struct soft_material {
     bool cube;
     int object[2];                    // mjvGeom's objid, objtype
     bool segmented;                   // takes part in segmentation
-    bool gray;      // red, green and blue are the same
+    bool gray;                        // red, green and blue are the same
     float tex_scale[3], tex_shift[2]; // 2d: u, v = scale * unit x, y + shift; cube: scale * unit
 };
 
@@ -122,7 +123,7 @@ struct soft_part {
     struct soft_affine ray[3]; // ray directions in the unit frame, depth 1 along the view axis
     struct soft_quadric body, cap[2];
     struct soft_affine w, wx, wy; // planar kinds: 1/depth, x/depth, y/depth in the unit frame
-    float edge[3][4]; // SOFT_RECT: w - wx, w + wx, w - wy, w + wy; a, b, c of each
+    float edge[3][4];             // SOFT_RECT: w - wx, w + wx, w - wy, w + wy; a, b, c of each
     const struct soft_local_light *light; // [light_count]
 };
 
@@ -144,7 +145,8 @@ struct soft_caster {
     float light[3]; // of this shadow light: position, or direction towards it, in the unit frame
 };
 
-struct soft_shadow { // one shadow-casting light
+struct soft_shadow {        // one shadow-casting light
+    double axis[9], eye[3]; // its view: right, up, forward; position
     int light;
     float tangent; // half width of the shadow map at depth 1; directional: half width
     struct soft_affine
@@ -153,16 +155,24 @@ struct soft_shadow { // one shadow-casting light
     int caster_count; // padded to a multiple of 8 in the boxes
     struct soft_caster *caster;
     float *box[4]; // u0, u1, v0, v1 in the plane at depth 1 (directional: metres)
+    // Shadows on the floor (soft.floor_part): pixels that each caster's can touch, half open, and,
+    // for the row in work, which of up to 64 casters matter for a packet. 0 casters: all may matter
+    // everywhere.
+    int floor_count;
+    int16_t *floor_rect;  // (caster, 4) x0, x1, y0, y1
+    uint64_t *floor_mask; // [packets_x]
 };
 
 // A plane's grid of vertices, lit lazily in runs of 8 along x.
 struct soft_grid {
-    int count[2];  // vertices along x, y
-    float size[2]; // half sizes in metres
-    float pad[2], pitch[2];
-    int row_blocks;     // runs of 8 vertices in a row
-    uint32_t *stamp;    // (count y, row_blocks): frame in which the run was lit
-    float *color;       // (count y, row_blocks, 8, passes, 4)
+    int count[2];           // vertices along x, y
+    float size[2];          // half sizes in metres
+    float inner[2];         // from the middle to where the cells of full pitch end
+    float inverse_pitch[2]; // of them
+    float inverse_pad[2];   // of the first and last cell; 0 when they are empty
+    int row_blocks;         // runs of 8 vertices in a row
+    uint32_t *stamp;        // (count y, row_blocks): frame in which the run was lit
+    float *color;       // (count y, row_blocks, 8, passes, 4): R G B and whether it is not black
     float *position[2]; // of the vertices, padded by repetition to a multiple of 8
 };
 
@@ -184,6 +194,7 @@ struct soft {
     int opaque_count;
     int mirror_count, mirror_opaque_count; // of mirror, likewise
     int light_count, shadow_count;
+    int floor_part;  // the first plane with a grid, -1 none
     bool gray_light; // of all lights
     float znear, zfar;
     struct soft_view view, mirror_view;
@@ -202,8 +213,8 @@ struct soft {
     bool sky;
     uint32_t *sky_pixel; // (packets_y, packets_x, 8)
     double sky_key[9];   // view rays that it was drawn for
-    int *row_list;      // scratch of the kernel: four lists of parts
-    uint64_t *row_mask; // scratch of the kernel: (2, packets_x)
+    int *row_list;       // scratch of the kernel: four lists of parts
+    uint64_t *row_mask;  // scratch of the kernel: (2, packets_x)
     float *sort_key;     // [geom] scratch
     int *transparent;    // [geom] transparent geoms, near to far
     int transparent_count;

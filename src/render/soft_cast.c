@@ -2,6 +2,7 @@
 // caster's bounds in the shadow map, by which the kernel picks the few that can matter for a
 // packet.
 #include <math.h>
+#include <string.h>
 
 #include "render/soft_setup.h"
 
@@ -128,6 +129,8 @@ static void shadow_setup(struct soft *soft, struct soft_shadow *shadow, const mj
     light_axes(light, from.axis);
     for (int k = 0; k < 3; k++) from.eye[k] = (double)light->pos[k];
     const double *axis[3] = {&from.axis[0], &from.axis[3], &from.axis[6]};
+    memcpy(shadow->axis, from.axis, sizeof shadow->axis);
+    memcpy(shadow->eye, from.eye, sizeof shadow->eye);
     for (int k = 0; k < 3; k++) {
         double relative[3];
         for (int i = 0; i < 3; i++) relative[i] = soft->view.eye[i] - from.eye[i];
@@ -159,6 +162,72 @@ static void shadow_setup(struct soft *soft, struct soft_shadow *shadow, const mj
     for (; count % SOFT_LANES; count++) { // empty boxes
         shadow->box[0][count] = shadow->box[2][count] = 1e30f;
         shadow->box[1][count] = shadow->box[3][count] = -1e30f;
+    }
+}
+
+// Where the light's rays through the corners of a caster's box meet the plane; false when one does
+// not.
+static bool shadow_corners(const struct soft_shadow *shadow, bool directional, int caster,
+                           const double point[3], const double normal[3], double corner[4][3]) {
+    for (int i = 0; i < 4; i++) {
+        double uv[2], from[3], way[3], relative[3];
+        for (int k = 0; k < 2; k++) {
+            double edge = (double)shadow->tangent;
+            double at = (double)shadow->box[2 * k + (i >> k & 1)][caster];
+            uv[k] = at < -edge ? -edge : at > edge ? edge : at;
+        }
+        for (int k = 0; k < 3; k++) {
+            double side = uv[0] * shadow->axis[k] + uv[1] * shadow->axis[3 + k];
+            way[k] = shadow->axis[6 + k] + (directional ? 0 : side);
+            from[k] = shadow->eye[k] + (directional ? side : 0);
+            relative[k] = point[k] - from[k];
+        }
+        double down = dot3(way, normal), distance = dot3(relative, normal);
+        if (!(down < -1e-6) || !(distance < 0)) return false;
+        for (int k = 0; k < 3; k++) corner[i][k] = from[k] + distance / down * way[k];
+    }
+    return true;
+}
+
+// Pixels that each caster's shadow on the floor can touch.
+static void floor_rects(struct soft *soft, struct soft_shadow *shadow) {
+    const struct soft_part *floor = &soft->part[soft->floor_part];
+    bool directional = soft->light[shadow->light].directional;
+    double point[3], normal[3], edge = (double)shadow->tangent;
+    shadow->floor_count = 0;
+    if (shadow->caster_count > 64) return;
+    for (int k = 0; k < 3; k++) {
+        point[k] = (double)floor->center[k];
+        normal[k] = (double)floor->axis[6 + k];
+    }
+    for (int i = 0; i < shadow->caster_count; i++) {
+        double corner[4][3];
+        // shadows that the edge of the shadow map cuts need the test of every pixel
+        if ((double)shadow->box[0][i] < -edge || (double)shadow->box[1][i] > edge ||
+            (double)shadow->box[2][i] < -edge || (double)shadow->box[3][i] > edge) {
+            if (shadow->caster[i].geom != floor->geom) return;
+        }
+        int16_t *rect = shadow->floor_rect + 4 * i;
+        rect[0] = rect[1] = rect[2] = rect[3] = 0;
+        if (shadow->caster[i].geom == floor->geom) continue;
+        if (!shadow_corners(shadow, directional, i, point, normal, corner)) return;
+        struct soft_bounds bounds = soft_bounds_none();
+        soft_bounds_corners(&bounds, &soft->view, 4, corner);
+        int pixels[4];
+        if (!soft_bounds_pixels(&bounds, &soft->view, pixels)) continue;
+        for (int k = 0; k < 4; k++) rect[k] = (int16_t)pixels[k];
+    }
+    shadow->floor_count = shadow->caster_count;
+}
+
+void soft_cast_floor(struct soft *soft) {
+    soft->floor_part = -1;
+    for (int i = 0; i < soft->opaque_count && soft->floor_part < 0; i++) {
+        if (soft->part[i].grid >= 0) soft->floor_part = i;
+    }
+    for (int i = 0; i < soft->shadow_count; i++) {
+        soft->shadow[i].floor_count = 0;
+        if (soft->floor_part >= 0) floor_rects(soft, &soft->shadow[i]);
     }
 }
 

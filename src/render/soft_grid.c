@@ -5,6 +5,13 @@
 
 enum { MAX_GRID = mjMAXPLANEGRID + 1 };
 
+static void set_cells(struct soft_grid *grid, int k, double half, double pad, double pitch) {
+    grid->size[k] = (float)half;
+    grid->inner[k] = (float)(half - pad);
+    grid->inverse_pitch[k] = (float)(1 / pitch);
+    grid->inverse_pad[k] = pad > 0 ? (float)(1 / pad) : 0;
+}
+
 // Vertex positions along one dimension, as MuJoCo's classic renderer divides a plane: an even
 // number of cells of pitch 2 spacing between two end cells that take up the rest. Returns the
 // number of vertices.
@@ -19,9 +26,7 @@ static int grid_positions(const mjModel *model, int geom, int k, double *at,
         for (int i = 0; i <= inner; i++) at[i + 1] = -half + pad + i * spacing * 2;
         at[0] = -half;
         at[inner + 2] = half;
-        grid->pad[k] = (float)pad;
-        grid->pitch[k] = (float)(2 * spacing);
-        grid->size[k] = (float)half;
+        set_cells(grid, k, half, pad, 2 * spacing);
         return inner + 3;
     }
     double zfar = model->vis.map.zfar * model->stat.extent;
@@ -32,8 +37,7 @@ static int grid_positions(const mjModel *model, int geom, int k, double *at,
     }
     double d = (2.1 * zfar + 2 * step) / mjMAXPLANEGRID;
     for (int i = 0; i <= mjMAXPLANEGRID; i++) at[i] = d * i - d * (mjMAXPLANEGRID / 2);
-    grid->pad[k] = grid->pitch[k] = (float)d;
-    grid->size[k] = (float)(d * (mjMAXPLANEGRID / 2));
+    set_cells(grid, k, d * (mjMAXPLANEGRID / 2), d, d);
     return mjMAXPLANEGRID + 1;
 }
 
@@ -75,8 +79,7 @@ enum rl_status soft_grid_create(struct soft *soft, struct rl_error *err) {
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i <= quads; i++) at[k][i] = 2.0 * i / quads - 1;
         grid->count[k] = quads + 1;
-        grid->size[k] = 1;
-        grid->pad[k] = grid->pitch[k] = 2.0f / (float)quads;
+        set_cells(grid, k, 1, 2.0 / quads, 2.0 / quads);
     }
     return grid_finish(grid, at, soft->pass_capacity, err);
 }

@@ -4,10 +4,12 @@
 // samples, as far as fits OpenGL's extrapolation best.
 VEC void shading_point(const struct soft_part *part, vf px, vf py, const vi mask[SOFT_SAMPLES],
                        vf *sx, vf *sy) {
+    vi all = mask[0] & mask[1] & mask[2] & mask[3], any = mask[0] | mask[1] | mask[2] | mask[3];
+    *sx = px, *sy = py;
+    if (!vi_any(any & ~all)) return; // outlines are convex: the middle of four samples is inside
     vf w;
     vi hit = cover_part(part, px - part->cx, py - part->cy, &w);
-    *sx = px, *sy = py;
-    if (vi_all(hit)) return;
+    if (!vi_any(any & ~hit)) return;
     vf n = vf_set(0), mx = vf_set(0), my = vf_set(0);
     for (int s = 0; s < SOFT_SAMPLES; s++) {
         vf one = (vf)(mask[s] & (vi)vf_set(1));
@@ -64,7 +66,8 @@ VEC int cover_samples(const struct soft *soft, const struct soft_part *part,
         vi hit = cover_part(part, x, y, &w[s]);
         hit &= (w[s] >= packet->w[s]) & (w[s] <= nearest);
         if (part->clip) {
-            vf height = affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
+            vf height =
+                affine(&soft->mirror_clip, packet->x + sample_x[s], packet->y + sample_y[s]);
             hit &= w[s] * soft->mirror_clip_eye + height >= 0;
         }
         mask[s] = hit;
@@ -103,8 +106,8 @@ VEC int cover_list(const struct soft *soft, const struct row_list *row, struct p
 
 // Whether a plane lies between the clipping planes all over the packet.
 VEC int plane_in_depth(const struct soft *soft, const struct soft_part *part, int px, int py) {
-    float middle = part->w.a + part->w.b * ((float)px + 2 - part->cx) +
-                   part->w.c * ((float)py + 1 - part->cy);
+    float middle =
+        part->w.a + part->w.b * ((float)px + 2 - part->cx) + part->w.c * ((float)py + 1 - part->cy);
     float reach = 2 * __builtin_fabsf(part->w.b) + __builtin_fabsf(part->w.c);
     return middle - reach > 1 / soft->zfar && middle + reach < 1 / soft->znear;
 }
@@ -149,7 +152,8 @@ VEC void blend_part(const struct soft *soft, const struct soft_part *part, struc
     }
 }
 
-// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to front.
+// Transparent parts over the packet's colours, as MuJoCo draws them: front to back, then back to
+// front.
 static __attribute__((noinline)) void blend_list(const struct soft *soft,
                                                  const struct row_list *row, struct packet *packet,
                                                  int px, int py, const struct shade_mode *mode) {
@@ -162,8 +166,8 @@ static __attribute__((noinline)) void blend_list(const struct soft *soft,
 
 // Colours of the reflected scene at the packet's samples.
 static __attribute__((noinline)) void draw_mirror(const struct soft *soft,
-                                                  const struct row_list *row,
-                                                  struct packet *packet, int px, int py) {
+                                                  const struct row_list *row, struct packet *packet,
+                                                  int px, int py) {
     struct shade_mode mode = {soft->all_light, soft->light_count,
                               soft->material[soft->reflective].reflectance, 0};
     clear_packet(soft, packet, px, py);
@@ -209,9 +213,8 @@ static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const st
         vi mask[SOFT_SAMPLES];
         if (!sample_masks(&packet, front->found[i], mask)) continue;
         vi any = mask[0] | mask[1] | mask[2] | mask[3];
-        vi color = part->grid >= 0
-                       ? shade_plane(soft, part, packet.x + 0.5f, packet.y + 0.5f, any)
-                       : shade_small(soft, part, &packet, mask, &opaque);
+        vi color = part->grid >= 0 ? shade_plane(soft, part, packet.x + 0.5f, packet.y + 0.5f, any)
+                                   : shade_small(soft, part, &packet, mask, &opaque);
         struct packet mirror;
         int reflecting = part->mirror && row_bits(&row->mirror, px);
         if (reflecting) draw_mirror(soft, &row->mirror, &mirror, px, py);
@@ -346,14 +349,31 @@ static void list_row(const struct soft *soft, int opaque, int count, int py, str
     }
 }
 
+// Which casters' shadows on the floor touch each packet of the row.
+static void floor_row(struct soft *soft, int py) {
+    for (int s = 0; s < soft->shadow_count; s++) {
+        struct soft_shadow *shadow = &soft->shadow[s];
+        if (!shadow->floor_count) continue;
+        memset(shadow->floor_mask, 0, (size_t)soft->packets_x * sizeof *shadow->floor_mask);
+        for (int i = 0; i < shadow->floor_count; i++) {
+            const int16_t *rect = shadow->floor_rect + 4 * i;
+            if (rect[2] >= py + 2 || rect[3] <= py) continue;
+            for (int x = rect[0] / 4; 4 * x < rect[1]; x++) {
+                shadow->floor_mask[x] |= (uint64_t)1 << i;
+            }
+        }
+    }
+}
+
 void SOFT_KERNEL(struct soft *soft, const struct render_target *target) {
     int capacity = 4 * soft->geom_capacity, packets = soft->packets_x;
     struct row_lists row = {
         .front = {soft->part, soft->row_list, 0, 0, soft->row_list + capacity, soft->row_mask},
-        .mirror = {soft->mirror, soft->row_list + 2 * capacity, 0, 0,
-                   soft->row_list + 3 * capacity, soft->row_mask + packets}};
+        .mirror = {soft->mirror, soft->row_list + 2 * capacity, 0, 0, soft->row_list + 3 * capacity,
+                   soft->row_mask + packets}};
     for (int y = 0; y < 2 * soft->packets_y; y += 2) {
         list_row(soft, soft->opaque_count, soft->part_count, y, &row.front);
+        floor_row(soft, y);
         list_row(soft, soft->mirror_opaque_count, soft->mirror_count, y, &row.mirror);
         for (int x = 0; x < 4 * packets; x += 4) {
             if (target->rgb || target->gray) {

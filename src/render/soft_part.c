@@ -83,6 +83,19 @@ static int clamp_pixel(double x, int size) {
     return x < 0 ? 0 : x > size ? size : (int)x;
 }
 
+bool soft_bounds_pixels(const struct soft_bounds *bounds, const struct soft_view *view,
+                        int pixels[4]) {
+    double x0 = (bounds->x0 - view->tan0[0]) / view->tan_pixel[0] - 1;
+    double x1 = (bounds->x1 - view->tan0[0]) / view->tan_pixel[0] + 1;
+    double y0 = (bounds->y0 - view->tan0[1]) / view->tan_pixel[1] - 1;
+    double y1 = (bounds->y1 - view->tan0[1]) / view->tan_pixel[1] + 1;
+    pixels[0] = clamp_pixel(floor(x0), view->width);
+    pixels[1] = clamp_pixel(ceil(x1), view->width);
+    pixels[2] = clamp_pixel(floor(y0), view->height);
+    pixels[3] = clamp_pixel(ceil(y1), view->height);
+    return pixels[0] < pixels[1] && pixels[2] < pixels[3];
+}
+
 // Pixels whose samples (0.125 .. 0.875 inside a pixel) can lie within the bounds; false when none.
 static bool part_pixels(struct soft_part *part, const struct soft_view *view,
                         const struct soft_bounds *bounds) {

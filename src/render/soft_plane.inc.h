@@ -25,9 +25,12 @@ static __attribute__((noinline)) void light_run(const struct soft *soft,
             int light = pass == 0 ? soft->base_light[i] : soft->shadow[pass - 1].light;
             add_light(&soft->light[light], &part->light[light], material, 1, p, n, v, sum);
         }
-        for (int k = 0; k < 3; k++) {
+        vf total = vf_set(0);
+        for (int k = 0; k < 4; k++) {
             float lane[8];
-            vf_store(lane, vf_clamp01(sum[k]));
+            vf value = k < 3 ? vf_clamp01(sum[k]) : vf_pick(total > 0, vf_set(1), vf_set(0));
+            total += value;
+            vf_store(lane, value);
             for (int i = 0; i < 8; i++) out[(i * passes + pass) * 4 + k] = lane[i];
         }
     }
@@ -36,16 +39,15 @@ static __attribute__((noinline)) void light_run(const struct soft *soft,
 
 // Cell and position in it along one dimension; at = coordinate in the grid's own units.
 VEC vi find_cell(const struct soft_grid *grid, int k, vf at, vf *fraction) {
-    float half = grid->size[k], pitch = grid->pitch[k], pad = grid->pad[k];
     int last = grid->count[k] - 2;
-    float inverse_pad = pad > 0 ? 1 / pad : 0;
-    vf steps = (at + (half - pad)) * (1 / pitch);
+    float inner = grid->inner[k], half = grid->size[k], inverse_pad = grid->inverse_pad[k];
+    vf steps = (at + inner) * grid->inverse_pitch[k];
     steps = vf_max(vf_min(steps, vf_set(1e6f)), vf_set(-1e6f));
     vf whole = vf_floor(steps);
     whole = vf_min(vf_max(whole, vf_set(-1)), vf_set((float)(last - 1)));
     vf f = steps - whole;
     f = vf_pick(whole < 0, (at + half) * inverse_pad, f);
-    f = vf_pick(whole >= (float)(last - 1), (at - (half - pad)) * inverse_pad, f);
+    f = vf_pick(whole >= (float)(last - 1), (at - inner) * inverse_pad, f);
     *fraction = f;
     return vf_round(whole) + 1;
 }
@@ -81,27 +83,50 @@ VEC __m128 lane_color(int packed) {
 }
 
 struct plane_point { // 8 pixels on a plane
-    vf px, py, t;  // pixel coordinates, depth
-    vf fx, fy;     // position in the cell
-    vi cx, cy;     // cell
-    vi texel, active;
+    vf px, py, t;    // pixel coordinates, depth
+    vf fx, fy;       // position in the cell
+    vi cx, cy;       // cell
+    vi texel, active, upper;
+    vi dark[SOFT_MAX_LIGHTS]; // by shadow light, valid when known
+    int known[SOFT_MAX_LIGHTS];
 };
 
-// Which lanes a shadow pass leaves dark.
-VEC vi pass_dark(const struct soft *soft, const struct soft_part *part, const struct plane_point *p,
-                 int pass) {
-    if (pass == 0) return vi_set(0);
-    return in_shadow(soft, &soft->shadow[pass - 1], part->geom, p->px, p->py, p->t, p->active);
+// Shadows on the floor: only casters whose shadow's rectangle on the screen touches the packet.
+VEC vi floor_shadow(const struct soft *soft, const struct soft_shadow *shadow, int geom,
+                    const struct plane_point *p) {
+    int directional = soft->light[shadow->light].directional;
+    vi dark = vi_set(0);
+    uint64_t bits = shadow->floor_mask[(int)p->px[0] / 4];
+    for (; bits; bits &= bits - 1) {
+        const struct soft_caster *caster = &shadow->caster[__builtin_ctzll(bits)];
+        if (caster->geom != geom) dark |= blocked_by(caster, p->px, p->py, p->t, directional);
+    }
+    return dark;
 }
 
-// One pass when all lanes are in one cell; c: its corners' light, in the order that OpenGL draws them.
-VEC vi shade_cell(const float *const c[4], const struct plane_point *p, vi upper, int gray) {
+// Which lanes a shadow pass leaves dark; found once a packet.
+VEC vi pass_dark(const struct soft *soft, const struct soft_part *part, struct plane_point *p,
+                 int pass) {
+    if (pass == 0) return vi_set(0);
+    const struct soft_shadow *shadow = &soft->shadow[pass - 1];
+    if (!p->known[pass - 1]) {
+        p->known[pass - 1] = 1;
+        p->dark[pass - 1] =
+            shadow->floor_count > 0 && part == &soft->part[soft->floor_part]
+                ? floor_shadow(soft, shadow, part->geom, p)
+                : in_shadow(soft, shadow, part->geom, p->px, p->py, p->t, p->active);
+    }
+    return p->dark[pass - 1];
+}
+
+// One pass of lanes in one cell; c: its corners' light, in the order that OpenGL draws them.
+VEC vi shade_corners(const float *const c[4], const struct plane_point *p, int gray) {
     vf light[3];
     for (int k = 0; k < (gray ? 1 : 3); k++) {
         float c0 = c[0][k], c1 = c[1][k], c2 = c[2][k], c3 = c[3][k];
         vf low = p->fx * (c1 - c0) + p->fy * (c3 - c0) + c0;
         vf high = (1.0f - p->fy) * (c1 - c2) + (1.0f - p->fx) * (c3 - c2) + c2;
-        light[k] = vf_clamp01(vf_pick(upper, high, low));
+        light[k] = vf_clamp01(vf_pick(p->upper, high, low));
     }
     vf green = gray ? light[0] : light[1], blue = gray ? light[0] : light[2];
     vi r = vf_round(light[0] * vi_float(p->texel & 255));
@@ -110,44 +135,45 @@ VEC vi shade_cell(const float *const c[4], const struct plane_point *p, vi upper
     return r | g << 8 | b << 16;
 }
 
-VEC vi shade_one_cell(const struct soft *soft, const struct soft_part *part, struct soft_grid *grid,
-                      const struct plane_point *p, int cx, int cy) {
+VEC vi shade_cell(const struct soft *soft, const struct soft_part *part, struct soft_grid *grid,
+                  struct plane_point *p, int cx, int cy) {
     int passes = soft->shadow_count + 1, row_floats = grid->row_blocks * 8 * passes * 4;
+    int gray = soft->gray_light && soft->material[part->geom].gray;
     light_cell(soft, part, grid, cx, cy);
-    const float *first = grid->color + (size_t)cy * (size_t)row_floats + (size_t)cx * (size_t)passes * 4;
-    vi upper = p->fx + p->fy > 1.0f, color = vi_set(0);
+    const float *first =
+        grid->color + (size_t)cy * (size_t)row_floats + (size_t)cx * (size_t)passes * 4;
+    vi color = vi_set(0);
     for (int pass = 0; pass < passes; pass++, first += 4) {
-        const float *c[4] = {first, first + passes * 4, first + row_floats + passes * 4, first + row_floats};
-        float total = 0;
-        for (int i = 0; i < 4; i++) total += c[i][0] + c[i][1] + c[i][2];
-        if (total == 0) continue;
+        const float *c[4] = {first, first + passes * 4, first + row_floats + passes * 4,
+                             first + row_floats};
+        if (c[0][3] + c[1][3] + c[2][3] + c[3][3] == 0) continue;
         vi dark = pass_dark(soft, part, p, pass);
         if (vi_all(dark | ~p->active)) continue;
-        vi lit = shade_cell(c, p, upper, soft->gray_light && soft->material[part->geom].gray);
-        color = add_colors(color, lit & ~dark);
+        color = add_colors(color, shade_corners(c, p, gray) & ~dark);
     }
     return color;
 }
 
-// Lanes in different cells: one after the other, four channels at a time.
-VEC vi shade_many_cells(const struct soft *soft, const struct soft_part *part, struct soft_grid *grid,
-                        const struct plane_point *p) {
+// Lanes that are each in a cell of their own, one after the other, four channels at a time.
+static __attribute__((noinline)) vi shade_lanes(const struct soft *soft,
+                                                const struct soft_part *part,
+                                                struct soft_grid *grid, struct plane_point *p,
+                                                vi lanes) {
     int passes = soft->shadow_count + 1, row_floats = grid->row_blocks * 8 * passes * 4;
-    vi upper = p->fx + p->fy > 1.0f;
     vi at = p->cy * row_floats + p->cx * (passes * 4);
     vi right = at + passes * 4, above = at + row_floats;
     float w1[8], w3[8];
     int32_t one[8], three[8], from[8], cell_x[8], cell_y[8], texel[8], color[8];
-    int dark[SOFT_MAX_LIGHTS + 1], active = vi_bits(p->active);
-    vf_store(w1, vf_pick(upper, 1.0f - p->fy, p->fx));
-    vf_store(w3, vf_pick(upper, 1.0f - p->fx, p->fy));
+    int dark[SOFT_MAX_LIGHTS + 1];
+    vf_store(w1, vf_pick(p->upper, 1.0f - p->fy, p->fx));
+    vf_store(w3, vf_pick(p->upper, 1.0f - p->fx, p->fy));
     vi_store(one, right), vi_store(three, above);
-    vi_store(from, vi_pick(upper, above + passes * 4, at));
+    vi_store(from, vi_pick(p->upper, above + passes * 4, at));
     vi_store(cell_x, p->cx), vi_store(cell_y, p->cy), vi_store(texel, p->texel);
+    vi_store(color, vi_set(0));
     for (int i = 0; i < passes; i++) dark[i] = vi_bits(pass_dark(soft, part, p, i));
-    for (int i = 0; i < 8; i++) {
-        color[i] = 0;
-        if (!(active >> i & 1)) continue;
+    for (unsigned bits = (unsigned)vi_bits(lanes); bits; bits &= bits - 1) {
+        int i = __builtin_ctz(bits);
         light_cell(soft, part, grid, cell_x[i], cell_y[i]);
         __m128 tint = lane_color(texel[i]);
         __m128i sum = _mm_setzero_si128();
@@ -157,19 +183,23 @@ VEC vi shade_many_cells(const struct soft *soft, const struct soft_part *part, s
             __m128 light = interpolate(c + from[i], c + one[i], c + three[i], w1[i], w3[i]);
             sum = _mm_adds_epu8(sum, _mm_cvtsi32_si128(pack_lane(_mm_mul_ps(light, tint))));
         }
-        color[i] = _mm_cvtsi128_si32(sum);
+        color[i] = _mm_cvtsi128_si32(sum) & 0xffffff;
     }
-    return vi_load(color) & 0xffffff;
+    return vi_load(color);
 }
 
-static __attribute__((noinline)) vi shade_plane(const struct soft *soft, const struct soft_part *part,
-                                                vf px, vf py, vi active) {
+static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
+                                                const struct soft_part *part, vf px, vf py,
+                                                vi active) {
     const struct soft_material *material = &soft->material[part->geom];
     struct soft_grid *grid = &soft->grid[part->grid];
-    struct plane_point p = {.px = px, .py = py, .active = active, .texel = vi_set(0xffffff)};
+    struct plane_point p;
+    for (int i = 0; i < soft->shadow_count; i++) p.known[i] = 0;
+    p.px = px, p.py = py, p.active = active;
     vf x = px - part->cx, y = py - part->cy;
     p.t = vf_set(1) / affine(&part->w, x, y);
     vf ux = affine(&part->wx, x, y) * p.t, uy = affine(&part->wy, x, y) * p.t;
+    p.texel = vi_set(0xffffff);
     if (material->texture >= 0 && !material->cube) {
         p.texel = sample_2d(&soft->texture[material->texture],
                             ux * material->tex_scale[0] + material->tex_shift[0],
@@ -177,8 +207,17 @@ static __attribute__((noinline)) vi shade_plane(const struct soft *soft, const s
     }
     p.cx = find_cell(grid, 0, ux * grid->size[0], &p.fx);
     p.cy = find_cell(grid, 1, uy * grid->size[1], &p.fy);
-    int lane = __builtin_ctz((unsigned)vi_bits(active) | 0x100) & 7;
-    int cx = p.cx[lane], cy = p.cy[lane];
-    if (vi_any(active & ((p.cx != cx) | (p.cy != cy)))) return shade_many_cells(soft, part, grid, &p);
-    return shade_one_cell(soft, part, grid, &p, cx, cy);
+    p.upper = p.fx + p.fy > 1.0f;
+    // Usually all lanes are in one cell or two; towards the horizon in many.
+    vi left = active, color = vi_set(0);
+    for (int cells = 0; cells < 3; cells++) {
+        unsigned bits = (unsigned)vi_bits(left);
+        if (!bits) return color;
+        int lane = __builtin_ctz(bits), cx = p.cx[lane], cy = p.cy[lane];
+        vi here = left & (p.cx == cx) & (p.cy == cy);
+        if (cells == 0 && !vi_any(left & ~here)) return shade_cell(soft, part, grid, &p, cx, cy);
+        color = vi_pick(here, shade_cell(soft, part, grid, &p, cx, cy), color);
+        left &= ~here;
+    }
+    return vi_any(left) ? color | shade_lanes(soft, part, grid, &p, left) : color;
 }

@@ -137,7 +137,8 @@ static void light_setup(struct soft *soft, const mjvScene *scene) {
             light->diffuse[k] = from->diffuse[k];
             light->specular[k] = from->specular[k];
         }
-        soft->gray_light &= is_gray(light->ambient) && is_gray(light->diffuse) && is_gray(light->specular);
+        soft->gray_light &=
+            is_gray(light->ambient) && is_gray(light->diffuse) && is_gray(light->specular);
         light->cos_cutoff =
             from->cutoff >= 180 ? -2 : (float)cos((double)from->cutoff * mjPI / 180);
     }
@@ -301,6 +302,7 @@ enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct
                                   .capacity = capacity};
     soft->opaque_count = add_geoms(soft, scene, &list);
     soft->part_count = list.count;
+    soft_cast_floor(soft);
     soft->mirror_count = soft->mirror_opaque_count = 0;
     if (mirror_view_setup(soft, scene)) {
         struct soft_part_list mirror = {.soft = soft,

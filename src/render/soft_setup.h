@@ -35,6 +35,12 @@ bool soft_caster_shape(const struct soft *soft, const mjvGeom *geom, struct soft
                        double center[3], double axis[3][3]);
 void soft_cast_setup(struct soft *soft, const mjvScene *scene);
 
+// Pixels (x0, x1, y0, y1; half open, a margin of one) of bounds; false when none is in view.
+bool soft_bounds_pixels(const struct soft_bounds *bounds, const struct soft_view *view,
+                        int pixels[4]);
+// Where shadows fall on the floor, once the parts are known; soft_cast.c.
+void soft_cast_floor(struct soft *soft);
+
 struct soft_part_list {
     struct soft *soft;
     const struct soft_view *view;

@@ -63,16 +63,15 @@ VEC vi blocked_by(const struct soft_caster *caster, vf x, vf y, vf t, int direct
     }
 }
 
-VEC float lanes_min(vf v) {
-    float lane[8], m;
-    vf_store(lane, v);
-    m = lane[0];
-    for (int i = 1; i < 8; i++) m = lane[i] < m ? lane[i] : m;
-    return m;
-}
-
-VEC float lanes_max(vf v) {
-    return -lanes_min(-v);
+// The smallest lane of each of four vectors.
+VEC f4 lanes_min(vf a, vf b, vf c, vf d) {
+    f4 half[8];
+    memcpy(&half[0], &a, 32), memcpy(&half[2], &b, 32);
+    memcpy(&half[4], &c, 32), memcpy(&half[6], &d, 32);
+    __m128 m[4];
+    for (int i = 0; i < 4; i++) m[i] = _mm_min_ps((__m128)half[2 * i], (__m128)half[2 * i + 1]);
+    _MM_TRANSPOSE4_PS(m[0], m[1], m[2], m[3]);
+    return (f4)_mm_min_ps(_mm_min_ps(m[0], m[1]), _mm_min_ps(m[2], m[3]));
 }
 
 // Lanes (of active) in the shadow of another geom; x, y pixel coordinates, t depth.
@@ -84,10 +83,10 @@ VEC vi in_shadow(const struct soft *soft, const struct soft_shadow *shadow, int 
     vf u = directional ? at[0] : at[0] / at[2], v = directional ? at[1] : at[1] / at[2];
     active &= (at[2] > 0) & (vf_abs(u) <= shadow->tangent) & (vf_abs(v) <= shadow->tangent);
     if (!vi_any(active)) return active;
-    vf u0 = vf_set(lanes_min(vf_pick(active, u, vf_set(1e30f))));
-    vf u1 = vf_set(lanes_max(vf_pick(active, u, vf_set(-1e30f))));
-    vf v0 = vf_set(lanes_min(vf_pick(active, v, vf_set(1e30f))));
-    vf v1 = vf_set(lanes_max(vf_pick(active, v, vf_set(-1e30f))));
+    vf out = vf_set(1e30f);
+    f4 low = lanes_min(vf_pick(active, u, out), vf_pick(active, -u, out), vf_pick(active, v, out),
+                       vf_pick(active, -v, out));
+    vf u0 = vf_set(low[0]), u1 = vf_set(-low[1]), v0 = vf_set(low[2]), v1 = vf_set(-low[3]);
     vi dark = vi_set(0);
     for (int i = 0; i < shadow->caster_count; i += SOFT_LANES) {
         vi near = (vf_load(shadow->box[0] + i) <= u1) & (vf_load(shadow->box[1] + i) >= u0) &

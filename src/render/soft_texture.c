@@ -80,7 +80,11 @@ static enum rl_status load_face(struct soft_texture *texture, int face, uint32_t
                                 int height) {
     struct soft_level *level = texture->level[face];
     for (int i = 0; i < texture->level_count; i++) {
-        level[i] = (struct soft_level){width, height, texels, NULL};
+        level[i] = (struct soft_level){.width = width,
+                                       .height = height,
+                                       .width256 = (float)(width * 256),
+                                       .height256 = (float)(height * 256),
+                                       .texel = texels};
         if (i > 0) make_level(texels, width, height, &level[i - 1]);
         texels += (size_t)width * (size_t)height;
         width = width > 1 ? width / 2 : 1;

@@ -32,8 +32,8 @@ VEC struct lod lod_of_quads(const struct soft_texture *texture, vf u, vf v) {
     return result;
 }
 
-// Position in a repeating dimension: texel index and 8-bit weight of the next one. Sizes that are not powers
-// of two take the coordinate's fraction.
+// Position in a repeating dimension: texel index and 8-bit weight of the next one. Sizes that are
+// not powers of two take the coordinate's fraction.
 VEC vi repeat_tap(vf coordinate, vf size256, vi last, int power_of_two, vi *weight) {
     vi fixed = vf_round(coordinate * size256) - 128;
     *weight = fixed & 255;
@@ -43,20 +43,25 @@ VEC vi repeat_tap(vf coordinate, vf size256, vi last, int power_of_two, vi *weig
     return vi_pick(at > last, last, at);
 }
 
-VEC vi pick_quad(int a, int b) {
-    return (vi){a, a, b, b, a, a, b, b};
-}
-
 struct taps {
     int32_t offset[8]; // bytes from the level's first footprint
     vi wu, wv;
 };
 
+// a and b: the levels of the left and right quad.
 VEC void find_taps(const struct soft_level *a, const struct soft_level *b, vf u, vf v, int pot_u,
                    int pot_v, struct taps *taps) {
-    vi width = pick_quad(a->width, b->width), height = pick_quad(a->height, b->height);
-    vi x = repeat_tap(u, vi_float(width << 8), width - 1, pot_u, &taps->wu);
-    vi y = repeat_tap(v, vi_float(height << 8), height - 1, pot_v, &taps->wv);
+    vf width256 = vf_set(a->width256), height256 = vf_set(a->height256);
+    vi width = vi_set(a->width), height = vi_set(a->height);
+    if (a != b) {
+        vi right = {0, 0, -1, -1, 0, 0, -1, -1};
+        width256 = vf_pick(right, vf_set(b->width256), width256);
+        height256 = vf_pick(right, vf_set(b->height256), height256);
+        width = vi_pick(right, vi_set(b->width), width);
+        height = vi_pick(right, vi_set(b->height), height);
+    }
+    vi x = repeat_tap(u, width256, width - 1, pot_u, &taps->wu);
+    vi y = repeat_tap(v, height256, height - 1, pot_v, &taps->wv);
     vi_store(taps->offset, (y * width + x) << 4);
 }
 

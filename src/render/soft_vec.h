@@ -132,7 +132,8 @@ VEC vf vi_float(vi x) {
 #error "The renderer's kernel needs SSE2 at least; a port adds its operations here."
 #endif
 
-// Sixteen int16, in two halves of 128 bits that never mix: pixels i.. in the low half, i + 4.. in the high.
+// Sixteen int16, in two halves of 128 bits that never mix: pixels i.. in the low half, i + 4.. in
+// the high.
 #if defined(__AVX2__)
 typedef __m256i v16;
 VEC v16 v16_load2(const void *low, const void *high) {
@@ -158,12 +159,14 @@ VEC v16 v16_high64(v16 a, v16 b) {
 VEC v16 v16_set(int x) {
     return _mm256_set1_epi16((short)x);
 }
-// Weight i in the low 8 bytes, weight j in the high 8 bytes of each half; of lanes + 4 in the high half.
+// Weight i in the low 8 bytes, weight j in the high 8 bytes of each half; of lanes + 4 in the high
+// half.
 #define v16_spread(w, i, j)                                                                        \
-    _mm256_shuffle_epi8((__m256i)(w), _mm256_set_epi64x(0x0100010001000100 + 0x0404040404040404LL * (j), \
-                                                        0x0100010001000100 + 0x0404040404040404LL * (i), \
-                                                        0x0100010001000100 + 0x0404040404040404LL * (j), \
-                                                        0x0100010001000100 + 0x0404040404040404LL * (i)))
+    _mm256_shuffle_epi8((__m256i)(w),                                                              \
+                        _mm256_set_epi64x(0x0100010001000100 + 0x0404040404040404LL * (j),         \
+                                          0x0100010001000100 + 0x0404040404040404LL * (i),         \
+                                          0x0100010001000100 + 0x0404040404040404LL * (j),         \
+                                          0x0100010001000100 + 0x0404040404040404LL * (i)))
 VEC vi v16_pack(v16 a, v16 b) {
     return (vi)_mm256_packus_epi16(a, b);
 }
