@@ -207,6 +207,9 @@ static void special_values(void **state) {
     assert_false(vec_is_finite(1, in));
     assert_false(vec_is_finite(2, in + 1));
     assert_true(vec_is_finite(3, in + 3));
+    const real a[3] = {NAN, 1, 2}, b[3] = {1, NAN, 1};
+    vec_run(NULL, VEC_MIN, &(struct vec_args){.x = a, .y = b, .out = got}, 3);
+    assert_true(got[0] != got[0] && got[1] != got[1] && got[2] == 1);
     const real small = (real)1e-41; // denormal
     vec_run(NULL, VEC_LOG, &(struct vec_args){.x = &small, .out = got}, 1);
     assert_true(fabs((double)got[0] - log((double)small)) < 1e-5);

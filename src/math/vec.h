@@ -11,22 +11,23 @@
 #include "base/real.h"
 
 // X(NAME, value) with value an expression in x[i], y[i], z[i], a, b.
-// Forward: of x (and y). *_GRAD: x the input, y the output, z the gradient of the output.
+// Forward: of x (and y). *_GRAD: x the input, y the output (MUL, MIN: the other input), z the
+// gradient of the output. NaN comes through everywhere.
+// clang-format off
 #define VEC_LIST(X)                                                                                \
     X(COPY, x[i])                                                                                  \
-    X(SCALE, a *x[i])                                                                              \
-    X(AFFINE, a *x[i] + b)                                                                         \
     X(FILL, a)                                                                                     \
+    X(SCALE, a * x[i])                                                                             \
+    X(AFFINE, a * x[i] + b)                                                                        \
     X(ADD, x[i] + y[i])                                                                            \
     X(SUB, x[i] - y[i])                                                                            \
     X(MUL, x[i] * y[i])                                                                            \
-    X(DIV, x[i] / y[i])                                                                            \
     X(PASS_GRAD, z[i])                                                                             \
-    X(SCALE_GRAD, a *z[i])                                                                         \
+    X(SCALE_GRAD, a * z[i])                                                                        \
     X(MUL_GRAD, y[i] * z[i])                                                                       \
-    X(MIN, y[i] < x[i] ? y[i] : x[i])                                                              \
-    X(MIN_GRAD, x[i]<y[i] ? z[i] : x[i]> y[i] ? 0 : z[i] * (real)0.5)                              \
-    X(RELU, x[i] < 0 ? 0 : x[i]) /* lets NaN through */                                            \
+    X(MIN, x[i] < y[i] || x[i] != x[i] ? x[i] : y[i])                                              \
+    X(MIN_GRAD, x[i] < y[i] ? z[i] : x[i] > y[i] ? 0 : z[i] * (real)0.5)                           \
+    X(RELU, x[i] < 0 ? 0 : x[i])                                                                   \
     X(RELU_GRAD, y[i] > 0 ? z[i] : 0)                                                              \
     X(ELU, x[i] > 0 ? x[i] : loop_expm1(x[i]))                                                     \
     X(ELU_GRAD, x[i] > 0 ? z[i] : z[i] * (y[i] + 1))                                               \
@@ -47,8 +48,9 @@
     X(SQUARE_GRAD, z[i] * 2 * x[i])                                                                \
     X(SQRT, loop_sqrt(x[i]))                                                                       \
     X(SQRT_GRAD, z[i] * (real)0.5 / y[i])                                                          \
-    X(CLAMP, x[i]<a ? a : x[i]> b ? b : x[i])                                                      \
+    X(CLAMP, x[i] < a ? a : x[i] > b ? b : x[i])                                                   \
     X(CLAMP_GRAD, x[i] >= a && x[i] <= b ? z[i] : 0)
+// clang-format on
 
 enum vec_op {
 #define VEC_ENUM(name, value) VEC_##name,

@@ -12,8 +12,7 @@ struct tensor *op_flatten(struct tape *tape, struct tensor *x); // (B, ...) -> (
 struct tensor *op_add(struct tape *tape, struct tensor *a, struct tensor *b);
 struct tensor *op_sub(struct tape *tape, struct tensor *a, struct tensor *b);
 struct tensor *op_mul(struct tape *tape, struct tensor *a, struct tensor *b);
-struct tensor *op_min(struct tape *tape, struct tensor *a,
-                      struct tensor *b); // gradient to a on ties: half each
+struct tensor *op_min(struct tape *tape, struct tensor *a, struct tensor *b); // ties: half each
 struct tensor *op_affine(struct tape *tape, struct tensor *x, double scale, double shift);
 // x + b and x * b with b (D) broadcast over rows of x (..., D).
 struct tensor *op_add_row(struct tape *tape, struct tensor *x, struct tensor *b);
@@ -29,15 +28,14 @@ struct tensor *op_exp(struct tape *tape, struct tensor *x);
 struct tensor *op_log(struct tape *tape, struct tensor *x);
 struct tensor *op_square(struct tape *tape, struct tensor *x);
 struct tensor *op_sqrt(struct tape *tape, struct tensor *x);
-struct tensor *op_clamp(struct tape *tape, struct tensor *x, double low,
-                        double high); // gradient 0 outside
-struct tensor *op_clamp_through(struct tape *tape, struct tensor *x, double low,
-                                double high); // gradient 1
+// The gradient outside [low, high] is 0 with op_clamp, 1 with op_clamp_through.
+struct tensor *op_clamp(struct tape *tape, struct tensor *x, double low, double high);
+struct tensor *op_clamp_through(struct tape *tape, struct tensor *x, double low, double high);
 
 // Rearranging.
 struct tensor *op_concat(struct tape *tape, struct tensor *a, struct tensor *b); // (B, D1 + D2)
-struct tensor *op_concat_rows(struct tape *tape, struct tensor *a,
-                              struct tensor *b); // (B1 + B2, ...)
+// (B1 + B2, ...)
+struct tensor *op_concat_rows(struct tape *tape, struct tensor *a, struct tensor *b);
 struct tensor *op_columns(struct tape *tape, struct tensor *x, int begin, int count);
 struct tensor *op_rows(struct tape *tape, struct tensor *x, int begin, int count);
 struct tensor *op_gather_rows(struct tape *tape, struct tensor *x, const int *rows, int count);
@@ -76,8 +74,8 @@ struct tensor *op_group_norm(struct tape *tape, struct tensor *x, int groups, st
 struct tensor *op_batch_norm(struct tape *tape, struct tensor *x, struct tensor *weight,
                              struct tensor *bias, real *running_mean, real *running_var, bool train,
                              double momentum, double eps);
-struct tensor *op_l2_normalize(struct tape *tape, struct tensor *x,
-                               double eps); // rows / max(norm, eps)
+// Rows divided by max(norm, eps).
+struct tensor *op_l2_normalize(struct tape *tape, struct tensor *x, double eps);
 
 // Softmax over the last dimension; attention.
 struct tensor *op_softmax(struct tape *tape, struct tensor *x);
@@ -97,9 +95,9 @@ struct tensor *op_mean_rows(struct tape *tape, struct tensor *x);   // (B, D) ->
 struct tensor *op_sum_columns(struct tape *tape, struct tensor *x); // (B, D) -> (B, 1)
 struct tensor *op_logsumexp(struct tape *tape, struct tensor *x);   // (B, D) -> (B, 1)
 
-// Losses, mean over the batch (torch's defaults).
-struct tensor *op_mse(struct tape *tape, struct tensor *x,
-                      struct tensor *target); // no gradient to target
+// Losses, mean over the batch (torch's defaults); no gradient flows to the targets. op_huber is
+// torch's huber_loss: off^2 / 2 near, delta (|off| - delta / 2) far.
+struct tensor *op_mse(struct tape *tape, struct tensor *x, struct tensor *target);
 struct tensor *op_huber(struct tape *tape, struct tensor *x, struct tensor *target, double delta);
 struct tensor *op_cross_entropy(struct tape *tape, struct tensor *logits, const int *label);
 struct tensor *op_soft_cross_entropy(struct tape *tape, struct tensor *logits,
