@@ -1,5 +1,27 @@
 #include "cli/player.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "train/checkpoint.h"
+
+static struct timespec changed_s(const struct player *player) {
+    struct stat info;
+    bool found = stat(player->run.checkpoints, &info) == 0;
+    return found ? info.st_mtim : (struct timespec){0};
+}
+
+static int64_t newest_step(const struct player *player) {
+    char path[CHECKPOINT_PATH_BYTES];
+    long long step = -1;
+    if (checkpoint_find_latest(player->run.checkpoints, path, NULL) == RL_OK) {
+        const char *name = strrchr(path, '/');
+        if (sscanf(name ? name + 1 : path, "step-%lld.ckpt", &step) != 1) step = -1;
+    }
+    return step;
+}
+
 enum rl_status player_open(struct player *player, const char *run, const char *env_name,
                            uint64_t seed, struct rl_error *err) {
     *player = (struct player){.rng = rng_fork(seed, "random actions")};
@@ -7,6 +29,8 @@ enum rl_status player_open(struct player *player, const char *run, const char *e
     if (*run) {
         status = run_dir_find(&player->run, run, err);
         if (status != RL_OK) return status;
+        player->checkpoints_s = changed_s(player);
+        player->checkpoint_step = newest_step(player);
         status = policy_load(&player->policy, player->run.path, seed, &player->env, err);
         if (status != RL_OK) return status;
         player->has_policy = true;
@@ -53,6 +77,18 @@ enum rl_status player_step(struct player *player, struct rl_error *err) {
     player->episode_return += player->now.reward;
     player->frame += player->now.frames;
     return RL_OK;
+}
+
+enum rl_status player_refresh(struct player *player, struct rl_error *err) {
+    if (!player->has_policy) return RL_OK;
+    struct timespec now = changed_s(player), *then = &player->checkpoints_s;
+    if (now.tv_sec == then->tv_sec && now.tv_nsec == then->tv_nsec) return RL_OK;
+    *then = now; // one try for each change: a torn file would be tried for ever
+    int64_t step = newest_step(player);
+    if (step == player->checkpoint_step) return RL_OK;
+    enum rl_status status = policy_reload(&player->policy, player->run.path, err);
+    if (status == RL_OK) player->checkpoint_step = step;
+    return status;
 }
 
 double player_step_s(const struct player *player) {

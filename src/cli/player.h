@@ -2,6 +2,8 @@
 // actions in an environment by name.
 #pragma once
 
+#include <time.h>
+
 #include "train/policy.h"
 #include "train/run_dir.h"
 
@@ -10,7 +12,9 @@ struct player {
     struct policy policy; // of a run
     bool has_policy;
     struct run_dir run;
-    struct rng rng; // of random actions
+    int64_t checkpoint_step;       // that the policy is of
+    struct timespec checkpoints_s; // when the folder of checkpoints changed last
+    struct rng rng;                // of random actions
     struct time_step now;
     double action[AGENT_MAX_ACTIONS]; // the last one
     double episode_return;
@@ -24,6 +28,8 @@ void player_close(struct player *player);
 RL_CHECKED enum rl_status player_reset(struct player *player, struct rl_error *err);
 // One agent step; after an episode's last, the first of the next.
 RL_CHECKED enum rl_status player_step(struct player *player, struct rl_error *err);
+// Takes over a checkpoint that a running training has written meanwhile.
+RL_CHECKED enum rl_status player_refresh(struct player *player, struct rl_error *err);
 // Seconds of the simulation that a step takes.
 double player_step_s(const struct player *player);
 // The newest frame that the policy sees (H, W, 3), dim = {H, W}; NULL when it sees none.

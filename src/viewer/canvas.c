@@ -120,3 +120,16 @@ void canvas_picture(struct canvas *canvas, struct canvas_rect rect, const uint8_
         }
     }
 }
+
+void canvas_flip(struct canvas *canvas) {
+    size_t row = (size_t)canvas->width * 3;
+    for (int y = 0; y < canvas->height / 2; y++) {
+        uint8_t *a = canvas->rgb + (size_t)y * row;
+        uint8_t *b = canvas->rgb + (size_t)(canvas->height - 1 - y) * row;
+        for (size_t i = 0; i < row; i++) {
+            uint8_t kept = a[i];
+            a[i] = b[i];
+            b[i] = kept;
+        }
+    }
+}

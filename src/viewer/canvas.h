@@ -22,3 +22,5 @@ int canvas_text_width(int scale, const char *text);
 // Puts a picture into rect, nearest pixels.
 void canvas_picture(struct canvas *canvas, struct canvas_rect rect, const uint8_t *rgb, int width,
                     int height);
+// Turns the rows upside down: OpenGL counts them from the bottom.
+void canvas_flip(struct canvas *canvas);

@@ -1,0 +1,86 @@
+#include "viewer/stage.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { MAX_GEOMS = 10000 }; // as MuJoCo's simulate; what is over is not drawn
+
+void stage_init(struct stage *stage, const mjModel *model, mjData *data) {
+    *stage = (struct stage){.model = model, .data = data};
+    mjv_defaultScene(&stage->scene);
+    mjv_defaultOption(&stage->option);
+    mjv_defaultPerturb(&stage->perturb);
+    mjv_defaultFreeCamera(model, &stage->free_camera);
+    stage->option.flags[mjVIS_RANGEFINDER] = 0; // as the policy's own frames
+    mjv_makeScene(model, &stage->scene, MAX_GEOMS);
+}
+
+void stage_release(struct stage *stage) {
+    mjv_freeScene(&stage->scene);
+}
+
+void stage_handle(struct stage *stage, struct controls *controls,
+                  const struct control_event *event) {
+    bool was_perturbing = controls->perturbing;
+    struct control_drag drag = controls_handle(controls, event, stage->perturb.select > 0);
+    if (controls->perturbing && !was_perturbing) {
+        mjv_initPerturb(stage->model, stage->data, &stage->scene, &stage->perturb);
+    }
+    stage->perturb.active = 0;
+    if (controls->perturbing) {
+        bool pulls = controls->held[CONTROL_BUTTON_RIGHT];
+        stage->perturb.active = pulls ? mjPERT_TRANSLATE : mjPERT_ROTATE;
+    }
+    if (drag.action == mjMOUSE_NONE) return;
+    if (drag.perturb) {
+        mjv_movePerturb(stage->model, stage->data, drag.action, drag.dx, drag.dy, &stage->scene,
+                        &stage->perturb);
+    } else {
+        mjv_moveCamera(stage->model, drag.action, drag.dx, drag.dy, &stage->free_camera);
+    }
+}
+
+void stage_select(struct stage *stage, struct controls *controls, double aspect) {
+    mjtNum point[3];
+    int geom, flex, skin;
+    controls->want_select = false;
+    int body = mjv_select(stage->model, stage->data, &stage->option, aspect, controls->x / aspect,
+                          1 - controls->y, &stage->scene, point, &geom, &flex, &skin);
+    stage->perturb.select = body > 0 ? body : 0; // the world cannot be moved
+    stage->perturb.flexselect = flex;
+    stage->perturb.skinselect = skin;
+    if (body <= 0) return;
+    mjtNum offset[3]; // where it was hit, in the body's frame
+    mju_sub3(offset, point, stage->data->xpos + 3 * body);
+    mju_mulMatTVec(stage->perturb.localpos, stage->data->xmat + 9 * body, offset, 3, 3);
+}
+
+void stage_apply_force(struct stage *stage, const struct controls *controls) {
+    if (stage->pulled) {
+        memset(stage->data->xfrc_applied, 0, 6 * (size_t)stage->model->nbody * sizeof(mjtNum));
+    }
+    stage->pulled = controls->perturbing;
+    if (!stage->pulled) return;
+    mjv_applyPerturbPose(stage->model, stage->data, &stage->perturb, 0); // mocap bodies
+    mjv_applyPerturbForce(stage->model, stage->data, &stage->perturb);
+}
+
+void stage_apply_pose(struct stage *stage, const struct controls *controls) {
+    if (!controls->perturbing) return;
+    mjv_applyPerturbPose(stage->model, stage->data, &stage->perturb, 1);
+    mj_forward(stage->model, stage->data);
+}
+
+void stage_update(struct stage *stage, const struct controls *controls) {
+    mjvCamera camera = stage->free_camera;
+    if (controls->camera >= 0) {
+        camera.type = mjCAMERA_FIXED;
+        camera.fixedcamid = controls->camera;
+    }
+    stage->option.flags[mjVIS_CONTACTPOINT] = controls->contact_points;
+    stage->option.flags[mjVIS_CONTACTFORCE] = controls->contact_forces;
+    stage->option.flags[mjVIS_JOINT] = controls->joints;
+    stage->option.flags[mjVIS_TRANSPARENT] = controls->transparent;
+    mjv_updateScene(stage->model, stage->data, &stage->option, &stage->perturb, &camera, mjCAT_ALL,
+                    &stage->scene);
+}
