@@ -7,15 +7,22 @@
 
 #define MLP_RATIO 4
 
+enum summary { POOL_CLS, POOL_MEAN };
+static const char *const pool_names[] = {"cls", "mean", NULL};
+
 struct vit_options {
     int64_t patch, width, depth, heads;
+    int pool;
 };
 
 static const struct opt_spec specs[] = {
     OPT_ROW_INT(struct vit_options, patch, "12", 1, 256, "side of a patch in pixels"),
     OPT_ROW_INT(struct vit_options, width, "96", 1, 4096, "width of a token"),
     OPT_ROW_INT(struct vit_options, depth, "4", 1, VIT_MAX_DEPTH, "blocks"),
-    OPT_ROW_INT(struct vit_options, heads, "3", 1, 64, "attention heads; divides width"), OPT_END};
+    OPT_ROW_INT(struct vit_options, heads, "3", 1, 64, "attention heads; divides width"),
+    OPT_ROW_CHOICE(struct vit_options, pool, "cls", pool_names,
+                   "latents from the class token or the patches' mean (better for mae)"),
+    OPT_END};
 
 struct vit_stack vit_stack_add(struct params *params, const char *prefix, int depth, int width,
                                int heads) {
@@ -101,12 +108,25 @@ struct tensor *vit_run(const struct encoder *encoder, struct tape *tape,
     return vit_stack(tape, params, &vit->stack, x, last_weights);
 }
 
+struct tensor *vit_latents(const struct encoder *encoder, struct tape *tape,
+                           const struct params *params, struct tensor *x) {
+    const struct vit *vit = encoder->net;
+    const struct vit_options *options = encoder->options;
+    int n = x->dim[0], tokens = x->dim[1] - 1, width = x->dim[2];
+    struct tensor *row = tokens_pick(tape, x, 0);
+    if (options->pool == POOL_MEAN) {
+        struct tensor *flat = op_reshape(tape, x, 2, (int[]){n, (tokens + 1) * width});
+        flat = op_columns(tape, flat, width, tokens * width);
+        row = op_mean_pool(tape, op_reshape(tape, flat, 4, (int[]){n, 1, tokens, width}));
+    }
+    return latent(tape, params, &vit->latent, row);
+}
+
 static struct tensor *local(struct encoder *encoder, struct tape *tape, const struct params *params,
                             const struct encoder_input *input, struct tensor **latents) {
-    const struct vit *vit = encoder->net;
     struct tensor *x =
         vit_run(encoder, tape, params, vit_embed(encoder, tape, params, input), NULL);
-    *latents = latent(tape, params, &vit->latent, tokens_pick(tape, x, 0));
+    *latents = vit_latents(encoder, tape, params, x);
     return x;
 }
 

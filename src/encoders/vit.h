@@ -39,3 +39,6 @@ struct tensor *vit_embed(const struct encoder *encoder, struct tape *tape,
 // Puts the class token first and runs the blocks: x (n, tokens, width) -> (n, tokens + 1, width).
 struct tensor *vit_run(const struct encoder *encoder, struct tape *tape,
                        const struct params *params, struct tensor *x, real *last_weights);
+// Latents (n, out_dim) of what vit_run returned.
+struct tensor *vit_latents(const struct encoder *encoder, struct tape *tape,
+                           const struct params *params, struct tensor *x);

@@ -71,6 +71,27 @@ void bank_visit(struct bank *bank, const char *name, struct state_visitor *visit
     state_leave(visitor, mark);
 }
 
+void bank_draw(const struct bank *bank, const int64_t *positive, int n, int count, struct rng *rng,
+               int64_t *index) {
+    for (int i = 0; i < n; i++) {
+        *index++ = positive[i];
+        for (int j = 1; j < count; j++) *index++ = rng_below(rng, (uint32_t)bank->size);
+    }
+}
+
+struct tensor *bank_rows(struct tape *tape, const struct bank *bank, const int64_t *index, int n) {
+    struct tensor *rows = tape_new(tape, 2, (int[]){n, bank->dim}, false);
+    for (int i = 0; i < n; i++) {
+        memcpy(rows->data + (size_t)i * bank->dim, bank->rows + (size_t)index[i] * bank->dim,
+               (size_t)bank->dim * sizeof(real));
+    }
+    return rows;
+}
+
+double bank_nce_chance(double noise) {
+    return log(1 + noise) + noise * log(1 + 1 / noise);
+}
+
 struct scores_context {
     const struct bank *bank;
     struct tensor *x, *y;

@@ -31,6 +31,11 @@ RL_CHECKED enum rl_status bank_create(struct bank *bank, int64_t size, int dim, 
 void bank_release(struct bank *bank);
 void bank_visit(struct bank *bank, const char *name, struct state_visitor *visitor);
 
+// index (n, count): positive[i] first, then uniform draws.
+void bank_draw(const struct bank *bank, const int64_t *positive, int n, int count, struct rng *rng,
+               int64_t *index);
+// A copy of these rows, without gradient: (n, dim).
+struct tensor *bank_rows(struct tape *tape, const struct bank *bank, const int64_t *index, int n);
 // Rows index[i, j] of the bank dotted with x[i], over temperature: (B, count). Gradient to x only.
 struct tensor *bank_scores(struct tape *tape, const struct bank *bank, struct tensor *x,
                            const int64_t *index, int count, double temperature);
@@ -38,6 +43,8 @@ struct tensor *bank_scores(struct tape *tape, const struct bank *bank, struct te
 // over the bank. p = exp(score) / z; -(log p0 / (p0 + K/N) + sum log (K/N) / (pk + K/N)).
 struct tensor *bank_nce(struct tape *tape, struct bank *bank, struct tensor *x,
                         const int64_t *index, int count, double temperature);
+// bank_nce of an embedding that knows nothing: p = 1 / N for the positive and all noise.
+double bank_nce_chance(double noise);
 // Cross-entropy of x's own row among all.
 struct tensor *bank_softmax(struct tape *tape, const struct bank *bank, struct tensor *x,
                             const int64_t *index, double temperature);

@@ -38,6 +38,23 @@ struct tensor *loss_regression_rows(struct tape *tape, struct tensor *p, struct 
     return op_sum_columns(tape, op_square(tape, difference));
 }
 
+// Numbers of the rows that are marked, or of all when none is; returns how many.
+static int marked_rows(int n, const real *marks, int *pick) {
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        if (!marks || marks[i] != 0) pick[count++] = i;
+    }
+    if (count > 0) return count;
+    for (int i = 0; i < n; i++) pick[i] = i;
+    return n;
+}
+
+struct tensor *loss_mean_rows(struct tape *tape, struct tensor *rows, const real *valid) {
+    int n = rows->dim[0], *pick = ARENA_ARRAY(tape_arena(tape), int, n);
+    int count = marked_rows(n, valid, pick);
+    return op_mean(tape, count < n ? op_gather_rows(tape, rows, pick, count) : rows);
+}
+
 struct tensor *loss_negative_cosine(struct tape *tape, struct tensor *p, struct tensor *z) {
     struct tensor *cosine = op_row_dot(tape, loss_unit(tape, p), loss_unit(tape, z));
     return op_affine(tape, op_mean(tape, cosine), -1, 0);
@@ -46,15 +63,9 @@ struct tensor *loss_negative_cosine(struct tape *tape, struct tensor *p, struct 
 // --- contrast ---
 
 struct tensor *loss_diagonal(struct tape *tape, struct tensor *scores, const real *rows) {
-    int n = scores->dim[0], *label = ARENA_ARRAY(tape_arena(tape), int, n), count = 0;
-    for (int i = 0; i < n; i++) {
-        if (!rows || rows[i] != 0) label[count++] = i;
-    }
-    if (count > 0 && count < n) {
-        scores = op_gather_rows(tape, scores, label, count);
-    } else {
-        for (int i = 0; i < n; i++) label[i] = i;
-    }
+    int n = scores->dim[0], *label = ARENA_ARRAY(tape_arena(tape), int, n);
+    int count = marked_rows(n, rows, label);
+    if (count < n) scores = op_gather_rows(tape, scores, label, count);
     return op_cross_entropy(tape, scores, label);
 }
 

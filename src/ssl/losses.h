@@ -11,6 +11,8 @@ struct tensor *loss_unit(struct tape *tape, struct tensor *x); // rows of length
 
 // |n(p) - n(z)|^2 = 2 - 2 cos of each row: (B, 1). BYOL (Grill et al. 2020, eq. 2), SPR.
 struct tensor *loss_regression_rows(struct tape *tape, struct tensor *p, struct tensor *z);
+// Mean of rows (B, 1) over those not marked 0 (over all when none is marked 1).
+struct tensor *loss_mean_rows(struct tape *tape, struct tensor *rows, const real *valid);
 // -cos, the mean over rows: one half of SimSiam's loss (Chen and He 2021, eq. 1).
 struct tensor *loss_negative_cosine(struct tape *tape, struct tensor *p, struct tensor *z);
 

@@ -13,6 +13,13 @@ bool ssl_temporal(const struct ssl *ssl);
 struct tensor *ssl_online(struct ssl *ssl, const struct ssl_batch *batch, int view);
 struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int view);
 
+// The online encoder's features of a view before they are projected (encoder_ops.local), to be
+// asked for before ssl_online of the same view, which then gives the latents of the same pass.
+struct tensor *ssl_local(struct ssl *ssl, const struct ssl_batch *batch, int view);
+// Online latents of the method's own pictures (n, H, W, C), which must live until the step ends.
+struct tensor *ssl_encode_pixels(struct ssl *ssl, const struct ssl_batch *batch,
+                                 const uint8_t *pixels);
+
 // Latents of the anchor moved by the actions to where the positive is expected: z + MLP(z,
 // actions); just the anchor's latents when predictors are not conditioned.
 struct tensor *ssl_query(struct ssl *ssl, const struct ssl_batch *batch);

@@ -83,6 +83,7 @@ struct driver {
     struct mlp transition; // of ssl_query
     int next_view;         // shows what follows the anchor
     struct tensor *online[SSL_MAX_VIEWS], *target[SSL_MAX_VIEWS];
+    struct tensor *local[SSL_MAX_VIEWS];
     const struct tensor *watched;
     double *scratch; // monitors
     size_t scratch_count;
@@ -144,7 +145,9 @@ static size_t tape_bytes(const struct ssl *ssl) {
     bool one_way = (ssl_temporal(ssl) || ssl->ops->one_way) && !ssl->ops->encodes_both;
     int online = (one_way ? 1 : global) + local,
         target = ssl->ops->uses_target ? (one_way ? global - 1 : global) : 0;
-    int next = ((struct driver *)ssl->driver)->control.needs_next && !ssl_temporal(ssl);
+    // The control heads look at what follows, which the method itself may not encode.
+    bool seen = ssl_temporal(ssl) && (ssl->ops->uses_target || ssl->ops->encodes_both);
+    int next = ((struct driver *)ssl->driver)->control.needs_next && !seen;
     size_t total = (online + target + next) * encoder_tape_bytes(ssl->encoder, n);
     size_t rows = (size_t)(online + target) * n;
     for (int i = 0; i < ssl->heads.n_items; i++) {
@@ -293,6 +296,23 @@ struct tensor *ssl_online(struct ssl *ssl, const struct ssl_batch *batch, int vi
     return driver->online[view];
 }
 
+struct tensor *ssl_local(struct ssl *ssl, const struct ssl_batch *batch, int view) {
+    struct driver *driver = ssl->driver;
+    if (!driver->local[view]) {
+        RL_ASSERT(!driver->online[view]);
+        struct encoder_input input = {.n = batch->n, .pixels = batch->view[view]};
+        driver->local[view] = ssl->encoder->ops->local(
+            ssl->encoder, ssl->tape, &ssl->encoder->params, &input, &driver->online[view]);
+    }
+    return driver->local[view];
+}
+
+struct tensor *ssl_encode_pixels(struct ssl *ssl, const struct ssl_batch *batch,
+                                 const uint8_t *pixels) {
+    struct encoder_input input = {.n = batch->n, .pixels = pixels};
+    return encoder_forward(ssl->encoder, ssl->tape, &ssl->encoder->params, &input);
+}
+
 struct tensor *ssl_target(struct ssl *ssl, const struct ssl_batch *batch, int view) {
     RL_ASSERT(ssl->ops->uses_target);
     struct driver *driver = ssl->driver;
@@ -335,12 +355,13 @@ struct tensor *ssl_with_actions(struct ssl *ssl, const struct ssl_batch *batch, 
 
 #define COLLAPSE_SHARE   0.02 // of the healthy std
 #define COLLAPSE_STRIKES 3
+#define COLLAPSE_GRACE   150 // SSL steps: embeddings of new nets are close together
 
 static void check_collapse(struct ssl *ssl, const struct monitor_figures *figures) {
     struct driver *driver = ssl->driver;
-    bool bad = figures->std < COLLAPSE_SHARE * figures->healthy;
+    bool bad = ssl->ops->collapse_hint && figures->std < COLLAPSE_SHARE * figures->healthy;
     driver->strikes = bad ? driver->strikes + 1 : 0;
-    if (driver->strikes < COLLAPSE_STRIKES || driver->warned) return;
+    if (driver->strikes < COLLAPSE_STRIKES || driver->warned || ssl->step < COLLAPSE_GRACE) return;
     driver->warned = true;
     log_warning(
         "%s has collapsed at SSL step %lld: embeddings of different inputs have cosine %.4f "
@@ -409,6 +430,7 @@ enum rl_status ssl_update(struct ssl *ssl, const struct ssl_source *source, stru
     tape_reset(ssl->tape);
     memset(driver->online, 0, sizeof driver->online);
     memset(driver->target, 0, sizeof driver->target);
+    memset(driver->local, 0, sizeof driver->local);
     driver->watched = NULL;
     struct tensor *loss = ssl->ops->loss(ssl, batch, metrics);
     metrics_add(metrics, "loss", loss->data[0]);

@@ -68,7 +68,7 @@ struct ssl;
 
 struct ssl_ops {
     const char *name, *summary, *paper;
-    const char *collapse_hint; // what to look at when the embedding collapses
+    const char *collapse_hint; // what to look at on collapse; NULL: the method cannot collapse
     struct opt_table opts;     // section = name
     size_t options_bytes, state_bytes;
     bool uses_target;  // wants target_encoder and target_heads kept by momentum
