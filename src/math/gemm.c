@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "math/gemm_tiles.h"
+
 #ifdef RL_DOUBLE
 #define CBLAS_GEMM cblas_dgemm
 #define CBLAS_GEMV cblas_dgemv
@@ -68,6 +70,12 @@ void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, re
                    trans_b ? k : n, alpha, b, ldb, a, trans_a ? lda : 1, beta, c, 1);
         return;
     }
+#ifndef RL_DOUBLE
+    if (simd_level() > SIMD_LEVEL_PORTABLE) { // measured: ahead of OpenBLAS on all of these shapes
+        gemm_tiles(pool, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        return;
+    }
+#endif
     double parts = (double)m * n * k / MULTIPLIES_PER_PART;
     struct product product = {trans_a, trans_b, m >= n, m,    n, k, lda, ldb,
                               ldc,     1,       alpha,  beta, a, b, c};

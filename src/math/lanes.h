@@ -41,7 +41,10 @@ INLINE vec vec_positive(vec x, vec y) { // x where y > 0, else 0
 INLINE vec vec_load_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
-INLINE void vec_store_part(float *p, vec v, int count) { // the first count lanes
+INLINE vec vec_load_part(const float *p, int count) { // the first count lanes, the others 0
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+INLINE void vec_store_part(float *p, vec v, int count) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), v);
 }
 
@@ -75,6 +78,11 @@ INLINE vec vec_positive(vec x, vec y) {
 }
 INLINE vec vec_load_u8(const uint8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+INLINE vec vec_load_part(const float *p, int count) {
+    float lanes[LANES] = {0};
+    memcpy(lanes, p, sizeof(float) * (size_t)count);
+    return _mm256_loadu_ps(lanes);
 }
 INLINE void vec_store_part(float *p, vec v, int count) {
     float lanes[LANES];
@@ -116,6 +124,11 @@ INLINE vec vec_positive(vec x, vec y) {
 }
 INLINE vec vec_load_u8(const uint8_t *p) {
     return (vec){p[0], p[1], p[2], p[3]};
+}
+INLINE vec vec_load_part(const float *p, int count) {
+    vec v = vec_all(0);
+    memcpy(&v, p, sizeof(float) * (size_t)count);
+    return v;
 }
 INLINE void vec_store_part(float *p, vec v, int count) {
     memcpy(p, &v, sizeof(float) * (size_t)count);

@@ -15,14 +15,23 @@
 
 // Rows are addressed from every third one, so that base + {0, 1, 2} * a_row are addressing modes.
 INLINE void product_rows(const struct tile_product *t, int first, int rows, int vectors) {
+    int tail = t->cols - (vectors - 1) * LANES;
     vec sum[ROWS][2], init0 = vec_all(0), init1 = init0;
+    float *c = t->c + first * t->c_row;
     if (t->init) {
         init0 = vec_load(t->init);
         if (vectors > 1) init1 = vec_load(t->init + LANES);
     }
     for (int r = 0; r < rows; r++) sum[r][0] = init0, sum[r][1] = init1;
+    if (t->accumulate) {
+        for (int r = 0; r < rows; r++) {
+            if (vectors > 1) sum[r][0] = vec_load(c + r * t->c_row);
+            const float *last = c + r * t->c_row + (vectors - 1) * LANES;
+            sum[r][vectors - 1] = tail == LANES ? vec_load(last) : vec_load_part(last, tail);
+        }
+    }
     const float *b = t->b;
-    ptrdiff_t row = t->a_row;
+    ptrdiff_t row = t->a_row, step = t->a_step;
     for (int o = 0; o < t->n_outer; o++) {
         const float *a[(ROWS + 2) / 3];
         for (int r = 0; r < rows; r += 3) a[r / 3] = t->a + o * t->a_outer + (first + r) * row;
@@ -35,14 +44,12 @@ INLINE void product_rows(const struct tile_product *t, int first, int rows, int 
                 if (vectors > 1) sum[r][1] = vec_fma(x, b1, sum[r][1]);
             }
 #pragma GCC unroll 5
-            for (int r = 0; r < rows; r += 3) a[r / 3]++;
+            for (int r = 0; r < rows; r += 3) a[r / 3] += step;
         }
     }
     for (int r = 0; t->relu && r < rows; r++) {
         for (int v = 0; v < vectors; v++) sum[r][v] = vec_max(vec_all(0), sum[r][v]);
     }
-    int tail = t->cols - (vectors - 1) * LANES;
-    float *c = t->c + first * t->c_row;
     if (tail == LANES) {
         for (int r = 0; r < rows; r++, c += t->c_row) {
             for (int v = 0; v < vectors; v++) vec_store(c + v * LANES, sum[r][v]);
@@ -91,6 +98,63 @@ static void product(const struct tile_product *t) {
             switch (rows) { EACH_ROWS(PRODUCT_CASE, 2) }
         } else {
             switch (rows) { EACH_ROWS(PRODUCT_CASE, 1) }
+        }
+    }
+}
+
+// --- packing ---
+
+typedef float quad __attribute__((vector_size(16)));
+
+// to[k][col] = alpha * from[col][k] for 4 x 4 numbers.
+INLINE void transpose_quad(const float *from, ptrdiff_t row, float alpha, float *to) {
+    quad x[4], scale = {alpha, alpha, alpha, alpha};
+    for (int i = 0; i < 4; i++) {
+        memcpy(&x[i], from + i * row, sizeof x[i]);
+        x[i] *= scale;
+    }
+    quad a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5);
+    quad b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    quad c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+    quad d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    quad y[4] = {
+        __builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+        __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+    for (int i = 0; i < 4; i++) memcpy(to + i * WIDTH, &y[i], sizeof y[i]);
+}
+
+static void pack_transposed(const float *b, ptrdiff_t row, int depth, int cols, float alpha,
+                            float *packed) {
+    int whole_cols = cols / 4 * 4, whole_depth = depth / 4 * 4;
+    for (int col = 0; col < whole_cols; col += 4) {
+        for (int k = 0; k < whole_depth; k += 4) {
+            transpose_quad(b + col * row + k, row, alpha, packed + k * WIDTH + col);
+        }
+    }
+    for (int col = 0; col < cols; col++) {
+        for (int k = col < whole_cols ? whole_depth : 0; k < depth; k++) {
+            packed[k * WIDTH + col] = alpha * b[col * row + k];
+        }
+    }
+    for (int k = 0; k < depth; k++) {
+        for (int col = cols; col < WIDTH; col++) packed[k * WIDTH + col] = 0;
+    }
+}
+
+static void pack(const float *b, ptrdiff_t row, bool transposed, int depth, int cols, float alpha,
+                 float *packed) {
+    if (transposed) {
+        pack_transposed(b, row, depth, cols, alpha, packed);
+        return;
+    }
+    vec scale = vec_all(alpha);
+    for (int k = 0; k < depth; k++, b += row, packed += WIDTH) {
+        for (int col = 0; col < WIDTH; col += LANES) {
+            int count = cols - col;
+            vec x = count >= LANES ? vec_load(b + col)
+                    : count > 0    ? vec_load_part(b + col, count)
+                                   : vec_all(0);
+            vec_store(packed + col, x * scale);
         }
     }
 }
@@ -161,6 +225,7 @@ const struct tile_kernels LANES_NAME(tile_kernels) = {
     .lanes = LANES,
     .width = WIDTH,
     .product = product,
+    .pack = pack,
     .outer = outer,
     .from_u8 = from_u8,
     .where_positive = where_positive,

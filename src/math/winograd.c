@@ -267,6 +267,7 @@ static void product_chunk(const struct job *job, const struct batch *from, const
                                 .n_outer = 1,
                                 .depth = from_c,
                                 .a_row = WINOGRAD_IN * from_c,
+                                .a_step = 1,
                                 .c_row = WINOGRAD_IN * to_c,
                                 .b = job->packed};
     for (int i = 0; i < count; i++) p->kernels->input_columns(&in[i]);
