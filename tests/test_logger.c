@@ -196,7 +196,7 @@ static void progress_lines(void **state) {
     FILE *out = open_memstream(&data, &size);
     struct metrics metrics;
     metrics_clear(&metrics);
-    metrics_add(&metrics, "episode_return", 41.25);
+    metrics_add(&metrics, "return", 41.25);
     struct progress_state now = {.total_steps = 1000, .metrics = &metrics};
     struct progress progress;
     progress_start(&progress, out, &now);

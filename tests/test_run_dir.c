@@ -82,7 +82,9 @@ static void one_writer(void **state) {
     assert_int_equal(run_dir_open(&other, "mine", &err), RL_EIO);
     assert_non_null(strstr(err.message, "another process"));
     assert_int_equal(run_dir_find(&other, "mine", &err), RL_OK);
+    assert_true(run_dir_is_busy(&other));
     run_dir_close(&run);
+    assert_false(run_dir_is_busy(&other));
     assert_int_equal(run_dir_open(&other, "mine", &err), RL_OK);
     run_dir_close(&other);
 }

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/command.h"
 #include "train/evaluate.h"
+#include "train/run_dir.h"
 
 struct eval_options {
     int64_t episodes, seed;
@@ -46,12 +47,15 @@ static void print_result(const struct evaluation *result, bool json) {
     text_release(&line);
 }
 
-static enum rl_status run_eval(const char *run_dir, const struct eval_options *options,
+static enum rl_status run_eval(const char *word, const struct eval_options *options,
                                struct rl_error *err) {
     struct policy policy;
     struct env *env;
     struct evaluation result;
-    enum rl_status status = policy_load(&policy, run_dir, (uint64_t)options->seed, &env, err);
+    struct run_dir run;
+    enum rl_status status = run_dir_find(&run, word, err);
+    if (status != RL_OK) return status;
+    status = policy_load(&policy, run.path, (uint64_t)options->seed, &env, err);
     if (status != RL_OK) return status;
     status = evaluate(&policy, env, options->episodes, options->json ? NULL : show_episode, NULL,
                       NULL, &result, err);

@@ -1,4 +1,4 @@
-// rlrun list envs|agents|encoders|ssl|configs|commands|benches [--json] [--markdown]
+// rlrun list envs|agents|encoders|ssl|configs|commands|benches|options [--json] [--markdown]
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +11,9 @@
 #include "encoders/encoder.h"
 #include "envs/env.h"
 #include "ssl/ssl.h"
+#include "train/parts.h"
+
+#define TABLES_LIMIT 128
 
 struct list_options {
     bool json, markdown;
@@ -40,7 +43,7 @@ static void print_row(const struct list_options *options, const char *name, cons
         return;
     }
     printf("## `%s`\n\n%s%s", name, summary ? summary : "", summary ? "\n\n" : "");
-    if (!table || !table->specs[0].name) return;
+    if (!table || !table->specs || !table->specs[0].name) return;
     struct text text = {0};
     opt_dump_markdown(table, &text);
     printf("| option | default | allowed | meaning |\n|---|---|---|---|\n%s\n", text.data);
@@ -119,6 +122,23 @@ static enum rl_status list_benches(const struct list_options *options, struct rl
     return RL_OK;
 }
 
+// The run's own options and every section; with --markdown the reference page.
+static enum rl_status list_options(const struct list_options *options, struct rl_error *err) {
+    (void)err;
+    const struct opt_table *tables[TABLES_LIMIT];
+    size_t count = parts_tables(tables, TABLES_LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        if (!tables[i]->specs[0].name) continue;
+        print_row(options, tables[i]->section[0] ? tables[i]->section : "(run)", NULL, tables[i]);
+        if (options->json || options->markdown) continue;
+        struct text text = {0};
+        opt_dump_help(tables[i], &text);
+        fputs(text.data, stdout);
+        text_release(&text);
+    }
+    return RL_OK;
+}
+
 static enum rl_status list_configs(const struct list_options *options, struct rl_error *err) {
     (void)err;
     struct config_names names;
@@ -134,7 +154,7 @@ static const struct {
 } kinds[] = {
     {"envs", list_envs},       {"agents", list_agents},   {"encoders", list_encoders},
     {"ssl", list_ssl},         {"configs", list_configs}, {"commands", list_commands},
-    {"benches", list_benches},
+    {"benches", list_benches}, {"options", list_options},
 };
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 

@@ -31,12 +31,17 @@ const struct command *command_find(const char *name) {
 }
 
 void command_print_overview(void) {
-    printf("rlrun: continuous control from pixels on a CPU\n\nUsage: rlrun COMMAND [words] "
-           "[--option value ...]\n\nCommands:\n");
+    printf("rlrun: continuous control from pixels on a CPU\n\n"
+           "Usage: rlrun AGENT [--env E] [--encoder X] [--option value ...]    trains a new run\n"
+           "       rlrun COMMAND [words] [--option value ...]\n\nAgents:\n");
+    for (int i = 0; i < agent_count(); i++) {
+        printf("  %-10s %s\n", agent_at(i)->name, agent_at(i)->summary);
+    }
+    printf("\nCommands:\n");
     for (int i = 0; i < command_count(); i++) {
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    printf("\n`rlrun COMMAND --help` lists a command's options.\n");
+    printf("\n`rlrun COMMAND --help` and `rlrun AGENT --help` list the options.\n");
 }
 
 static enum rl_status unknown_command(const char *word, struct rl_error *err) {

@@ -32,10 +32,8 @@ void progress_format_time(char *out, size_t size, double seconds) {
 static const struct {
     const char *metric, *label, *format;
 } figures[] = {
-    {"episode_return", "return", "%.1f"},
-    {"eval_return", "eval", "%.1f"},
-    {"agent/critic_loss", "critic", "%.3g"},
-    {"agent/actor_loss", "actor", "%.3g"},
+    {"return", "return", "%.1f"},      {"eval_return", "eval", "%.1f"},
+    {"critic_loss", "critic", "%.3g"}, {"actor_loss", "actor", "%.3g"},
     {"ssl/loss", "ssl", "%.3g"},
 };
 

@@ -23,7 +23,9 @@ struct progress {
 struct progress_state {
     int64_t frames, steps, updates; // so far
     int64_t total_steps;
-    const struct metrics *metrics; // the newest row: return, critic_loss, ... ; NULL: none yet
+    // The newest figures: of them return, eval_return, critic_loss, actor_loss and ssl/loss are
+    // shown; NULL: none yet.
+    const struct metrics *metrics;
 };
 
 // out NULL: quiet, only rates are kept.

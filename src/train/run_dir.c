@@ -7,7 +7,6 @@
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,8 +59,9 @@ static enum rl_status take_lock(struct run_dir *run, struct rl_error *err) {
     run_dir_file(run, path, ".lock");
     run->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (run->lock_fd < 0) return rl_fail(err, RL_EIO, "cannot write %s: %s", path, strerror(errno));
-    if (flock(run->lock_fd, LOCK_EX | LOCK_NB) == 0) return RL_OK;
-    bool busy = errno == EWOULDBLOCK;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(run->lock_fd, F_OFD_SETLK, &lock) == 0) return RL_OK;
+    bool busy = errno == EAGAIN || errno == EACCES;
     run_dir_close(run);
     if (busy)
         return rl_fail(err, RL_EIO,
@@ -72,6 +72,17 @@ static enum rl_status take_lock(struct run_dir *run, struct rl_error *err) {
 void run_dir_close(struct run_dir *run) {
     if (run->lock_fd >= 0) close(run->lock_fd);
     run->lock_fd = -1;
+}
+
+bool run_dir_is_busy(const struct run_dir *run) {
+    char path[RUN_DIR_PATH_BYTES + 64];
+    run_dir_file(run, path, ".lock");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET}; // asks only, takes nothing
+    bool busy = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return busy;
 }
 
 static void describe_machine(struct text *text) {

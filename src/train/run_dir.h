@@ -3,6 +3,7 @@
 // a run: a lock on the file .lock is held from create or open to close, and dies with the process.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ RL_CHECKED enum rl_status run_dir_open(struct run_dir *run, const char *word, st
 
 // The same only to look at it, while another process may be writing: takes no lock.
 RL_CHECKED enum rl_status run_dir_find(struct run_dir *run, const char *word, struct rl_error *err);
+
+// Whether a process holds the run's lock now.
+bool run_dir_is_busy(const struct run_dir *run);
 
 void run_dir_close(struct run_dir *run); // lets the lock go
 
