@@ -9,14 +9,21 @@
 
 #define TABLE_LIMIT 128
 
+static size_t add_table(const struct opt_table **tables, size_t count, size_t max,
+                        const struct opt_table *table) {
+    if (!table->specs || !table->section || count == max) return count; // a part without options
+    tables[count] = table;
+    return count + 1;
+}
+
 size_t parts_tables(const struct opt_table **tables, size_t max) {
     const struct opt_table *own[] = {&run_opts, &env_opts, &replay_opts, &loop_opts, &ssl_opts};
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof own / sizeof *own && count < max; i++) tables[count++] = own[i];
-    for (int i = 0; i < agent_count() && count < max; i++) tables[count++] = &agent_at(i)->opts;
-    for (int i = 0; i < encoder_count() && count < max; i++) tables[count++] = &encoder_at(i)->opts;
-    for (int i = 0; i < ssl_count() && count < max; i++) tables[count++] = &ssl_at(i)->opts;
-    return count;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) n = add_table(tables, n, max, own[i]);
+    for (int i = 0; i < agent_count(); i++) n = add_table(tables, n, max, &agent_at(i)->opts);
+    for (int i = 0; i < encoder_count(); i++) n = add_table(tables, n, max, &encoder_at(i)->opts);
+    for (int i = 0; i < ssl_count(); i++) n = add_table(tables, n, max, &ssl_at(i)->opts);
+    return n;
 }
 
 // --- what --encoder means ---
