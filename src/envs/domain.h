@@ -11,7 +11,10 @@ struct task {
     double time_limit_s;       // of an episode
     double control_timestep_s; // of a frame; 0 = the model's own physics timestep
     int action_repeat;         // recommended frames a step
-    int mode;                  // meaning and value: the domain's own
+    int episode_frames;     // instead of time_limit_s and control_timestep_s: frames of an episode
+    int n_substeps;         // and physics steps of a frame
+    const char *model_file; // instead of the domain's
+    int mode;               // meaning and value: the domain's own
     double value;
 };
 
@@ -41,7 +44,7 @@ struct domain {
     // Draws an initial state into data (after mj_resetData) and changes of the model; the
     // environment calls physics_settle afterwards.
     void (*reset)(struct physics *physics);
-    void (*before)(struct physics *physics); // NULL, or: before a frame, ctrl is set
+    void (*begin)(struct physics *physics); // NULL, or: the initial state is there and settled
     void (*observe)(const struct physics *physics, struct obs *obs);
     double (*reward)(struct physics *physics);
     bool (*terminated)(const struct physics *physics); // NULL = never before the time limit

@@ -58,10 +58,12 @@ static void make_spec(struct env *env, const struct env_options *options) {
     snprintf(spec->name, sizeof spec->name, "%s-%s", env->domain->name, task->name);
     double physics_s = model->opt.timestep;
     double control_s = task->control_timestep_s > 0 ? task->control_timestep_s : physics_s;
-    int substeps = (int)lround(control_s / physics_s);
+    int substeps = task->n_substeps ? task->n_substeps : (int)lround(control_s / physics_s);
     env->physics.n_substeps = substeps > 0 ? substeps : 1;
     spec->control_timestep_s = physics_s * env->physics.n_substeps;
-    spec->episode_frames = (int)ceil(task->time_limit_s / spec->control_timestep_s);
+    spec->episode_frames = task->episode_frames
+                               ? task->episode_frames
+                               : (int)ceil(task->time_limit_s / spec->control_timestep_s);
     spec->action_repeat =
         options->action_repeat ? (int)options->action_repeat : task->action_repeat;
     spec->action_dim = model->nu;
@@ -112,7 +114,8 @@ static bool edit_model(mjSpec *spec, const void *context) {
 
 static enum rl_status load(struct env *env, bool plain, struct rl_error *err) {
     char path[4096];
-    const char *file = env->domain->model_file;
+    const struct task *task = env->physics.task;
+    const char *file = task->model_file ? task->model_file : env->domain->model_file;
     if (*file == '/') {
         snprintf(path, sizeof path, "%s", file);
     } else {
@@ -120,7 +123,7 @@ static enum rl_status load(struct env *env, bool plain, struct rl_error *err) {
         file_join(folder, sizeof folder, file_data_dir(), "assets");
         file_join(path, sizeof path, folder, file);
     }
-    const struct edit edit = {env->domain, env->physics.task, plain};
+    const struct edit edit = {env->domain, task, plain};
     env->physics.model = mj_load_file(path, edit_model, &edit, err);
     if (!env->physics.model) return err ? err->code : RL_EMODEL;
     env->physics.data = mj_make_data(env->physics.model, err);
@@ -205,6 +208,7 @@ static enum rl_status draw(struct env *env, struct rl_error *err) {
 static void restart_body(void *context) {
     struct env *env = context;
     physics_settle(&env->physics);
+    if (env->domain->begin) env->domain->begin(&env->physics);
     observe(env);
 }
 
@@ -262,7 +266,6 @@ static void plain_step(struct physics *physics) {
 // One frame; true when the episode goes on.
 static bool advance_frame(struct env *env, struct time_step *step) {
     struct physics *physics = &env->physics;
-    if (env->domain->before) env->domain->before(physics);
     if (env->domain->stepping == STEPPING_SUITE) {
         physics_step(physics, physics->n_substeps);
     } else {
