@@ -35,12 +35,15 @@ struct domain {
     const char *model_file; // in assets/, or an absolute path
     const struct task *tasks;
     const struct domain_name *names;
-    const void *context; // physics.context
-    int camera;          // the default camera of pixels
+    void *context; // physics.context; NULL in the suite
+    int camera;    // the default camera of pixels
     enum stepping stepping;
     double reward_max; // a frame; 0 = unknown
 
     mj_edit_fn edit; // context: the struct task; NULL = the file as it is
+    // NULL, or: after the model is there, what needs it to be read.
+    enum rl_status (*bind)(struct physics *physics, struct rl_error *err);
+    void (*release)(void *context); // NULL, or: frees a domain made at run time
     // Draws an initial state into data (after mj_resetData) and changes of the model; the
     // environment calls physics_settle afterwards.
     void (*reset)(struct physics *physics);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "envs/custom.h"
 #include "envs/env_impl.h"
 
 static const struct opt_spec specs[] = {
@@ -134,11 +135,28 @@ static enum rl_status setup(struct env *env, const struct env_options *options, 
                             struct rl_error *err) {
     enum rl_status status = load(env, plain, err);
     if (status == RL_OK) status = resolve_names(env, err);
+    if (status == RL_OK && env->domain->bind) status = env->domain->bind(&env->physics, err);
     if (status != RL_OK) return status;
     make_spec(env, options);
     make_action_range(env);
     env->scratch = MEM_ARRAY(double, mj_stateSize(env->physics.model, mjSTATE_INTEGRATION));
     return make_renderer(env, options, err);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), n = strlen(end);
+    return length > n && !strcmp(text + length - n, end);
+}
+
+// A known name, or a path to a model or a plug-in.
+static enum rl_status find_domain(const char *name, const struct domain **domain,
+                                  const struct task **task, struct rl_error *err) {
+    bool model = ends_with(name, ".xml"), plugin = ends_with(name, ".so");
+    if (!model && !plugin) return domain_find(name, domain, task, err);
+    *domain = model ? custom_domain(name, err) : plugin_domain(name, err);
+    if (!*domain) return err->code;
+    *task = (*domain)->tasks;
+    return RL_OK;
 }
 
 static struct env *create(const char *name, const struct env_options *options, uint64_t seed,
@@ -147,7 +165,7 @@ static struct env *create(const char *name, const struct env_options *options, u
     if (!err) err = &own;
     const struct domain *domain;
     const struct task *task;
-    if (domain_find(name, &domain, &task, err) != RL_OK) return NULL;
+    if (find_domain(name, &domain, &task, err) != RL_OK) return NULL;
     struct env *env = MEM_NEW(struct env);
     env->domain = domain;
     env->physics.task = task;
@@ -188,6 +206,7 @@ void env_destroy(struct env *env) {
     mem_free(env->ctrl_mid);
     mem_free(env->ctrl_half);
     mem_free(env->scratch);
+    if (env->domain->release) env->domain->release(env->physics.context);
     mem_free(env);
 }
 

@@ -18,7 +18,7 @@ struct physics {
     mjData *data;
     struct rng rng;
     const struct task *task;
-    const void *context;       // of the domain, for those made at run time (NULL in the suite)
+    void *context;             // of the domain, for those made at run time (NULL in the suite)
     int id[PHYSICS_MAX_NAMES]; // of domain.names, in their order; -1 for an optional one not there
     int n_substeps;            // physics steps a frame
     double memory[PHYSICS_MEMORY]; // what a task remembers between frames; saved with the state
