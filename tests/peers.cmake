@@ -1,0 +1,8 @@
+# Comparison with dm_control itself where Python has it; skipped otherwise.
+find_package(Python3 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND)
+    add_test(NAME compare_dm_control COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_dm_control.py
+             $<TARGET_FILE:rlrun> ${CMAKE_SOURCE_DIR}/assets)
+    set_tests_properties(compare_dm_control PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600
+        ENVIRONMENT "RLRUN_DATA=${CMAKE_SOURCE_DIR}")
+endif()
