@@ -25,7 +25,7 @@
 #define DIFFERING         0.001 // part of a tensor's weights
 #define DIFFERING_ENCODER 0.05  // where said
 #define KEY               128
-#define LONG_KEY          192 // with stage and part
+#define KEY               192 // with stage and part
 
 struct method {
     const char *golden, *agent;
@@ -56,6 +56,15 @@ struct run {
     int n_batch; // rows of a batch
 };
 
+static void write_key(char key[KEY], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void write_key(char key[KEY], const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(key, KEY, format, args);
+    va_end(args);
+    assert_true(length > 0 && length < KEY);
+}
+
 static double setting(const struct golden_case *golden, const char *key) {
     const json_t *value = json_object_get(json_object_get(golden->entry, "config"), key);
     if (!json_is_number(value)) fail_msg("%s: no config.%s", golden->path, key);
@@ -68,29 +77,28 @@ static double setting(const struct golden_case *golden, const char *key) {
 static int weight_keys(const struct run *run, const char *name, bool target, char keys[2][KEY]) {
     if (run->method->pixels) {
         bool critic = !strncmp(name, "critic.", 7);
-        snprintf(keys[0], KEY, "%s%s%s", critic ? "critic" : "", critic && target ? "_target" : "",
-                 critic ? name + 6 : name);
+        write_key(keys[0], "%s%s%s", critic ? "critic" : "", critic && target ? "_target" : "",
+                  critic ? name + 6 : name);
         return 1;
     }
     char part[16];
     int layer, head;
     if (sscanf(name, "critic.Q%d.%d.%15s", &head, &layer, part) == 3) {
-        snprintf(keys[0], KEY, "qf%d%s.fc%d.%s", head, target ? "_target" : "", layer / 2 + 1,
-                 part);
+        write_key(keys[0], "qf%d%s.fc%d.%s", head, target ? "_target" : "", layer / 2 + 1, part);
         return 1;
     }
     if (sscanf(name, "actor.policy.%d.%15s", &layer, part) != 2) {
-        snprintf(keys[0], KEY, "%s", strchr(name, '.') + 1); // temperature.log_alpha
+        write_key(keys[0], "%s", strchr(name, '.') + 1); // temperature.log_alpha
         return 1;
     }
     const char *actor = target ? "target_actor" : "actor";
     if (layer < 4) {
-        snprintf(keys[0], KEY, "%s.fc%d.%s", actor, layer / 2 + 1, part);
+        write_key(keys[0], "%s.fc%d.%s", actor, layer / 2 + 1, part);
         return 1;
     }
     int n = run->method->last[1] ? 2 : 1;
     for (int i = 0; i < n; i++) {
-        snprintf(keys[i], KEY, "%s.%s.%s", actor, run->method->last[i], part);
+        write_key(keys[i], "%s.%s.%s", actor, run->method->last[i], part);
     }
     return n;
 }
@@ -111,8 +119,8 @@ static size_t data_index(const struct run *run, const struct param_item *item, s
 
 // DrQ-v2's encoder is convnet.0, .2, .4, .6 in the data, whatever our layers are called.
 static void encoder_key(const struct params *params, int i, char key[KEY]) {
-    snprintf(key, KEY, "encoder.convnet.%d.%s", i / 2 * 2,
-             params->items[i].ndim == 4 ? "weight" : "bias");
+    write_key(key, "encoder.convnet.%d.%s", i / 2 * 2,
+              params->items[i].ndim == 4 ? "weight" : "bias");
 }
 
 // --- weights in and out --------------------------------------------------------------------------
@@ -129,16 +137,16 @@ static void hash_fill(uint32_t seed, real *out, size_t count) {
 }
 
 static void read_weight(const struct run *run, const char *key, real *out, size_t count) {
-    char name[LONG_KEY];
-    snprintf(name, sizeof name, "init.%s.hash_seed", key);
+    char name[KEY];
+    write_key(name, "init.%s.hash_seed", key);
     const struct st_tensor *seed = st_find(&run->golden->data, name);
     if (seed) {
         hash_fill((uint32_t)st_get(seed, 0), out, count);
-        snprintf(name, sizeof name, "init.%s.first_values", key);
+        write_key(name, "init.%s.first_values", key);
         golden_near_float(run->golden, name, out, 64, 0, 0);
         return;
     }
-    snprintf(name, sizeof name, "init.%s", key);
+    write_key(name, "init.%s", key);
     const struct st_tensor *tensor = golden_tensor(run->golden, name);
     if ((size_t)tensor->count != count) fail_msg("%s %s: size", run->golden->path, name);
     st_copy_float(tensor, out);
@@ -191,12 +199,12 @@ static void compare_part(const struct run *run, const char *key, const real *val
 // Large tensors: sampled elements, row sums, sum of squares.
 static void compare_sampled(const struct run *run, const char *key, const real *value,
                             const struct param_item *item, struct bounds bounds) {
-    char name[LONG_KEY + 32];
-    snprintf(name, sizeof name, "%s.sample_index", key);
+    char name[KEY];
+    write_key(name, "%s.sample_index", key);
     const struct st_tensor *index = golden_tensor(run->golden, name);
     real *sample = MEM_ARRAY(real, index->count);
     for (int64_t i = 0; i < index->count; i++) sample[i] = value[(size_t)st_get(index, i)];
-    snprintf(name, sizeof name, "%s.sample", key);
+    write_key(name, "%s.sample", key);
     compare_part(run, name, sample, (size_t)index->count, bounds);
     mem_free(sample);
 
@@ -207,10 +215,10 @@ static void compare_sampled(const struct run *run, const char *key, const real *
         square += (double)value[i] * (double)value[i];
         size += fabs((double)value[i]) / (double)rows; // a row's sum of magnitudes
     }
-    snprintf(name, sizeof name, "%s.row_sum", key);
+    write_key(name, "%s.row_sum", key);
     golden_near(run->golden, name, sums, (int64_t)rows, 0,
                 bounds.weights ? 1e-5 * size : GRADIENT * size);
-    snprintf(name, sizeof name, "%s.sum_of_squares", key);
+    write_key(name, "%s.sum_of_squares", key);
     golden_near(run->golden, name, &square, 1, bounds.weights ? 1e-5 : 2 * GRADIENT, 0);
     mem_free(sums);
 }
@@ -225,9 +233,9 @@ static void compare_item(const struct run *run, const char *stage, const real *b
     }
     size_t part = item->count / (size_t)n_keys;
     for (int i = 0; i < n_keys; i++) {
-        char key[LONG_KEY], sampled[LONG_KEY + 16];
-        snprintf(key, sizeof key, "%s.%.*s", stage, KEY - 1, keys[i]);
-        snprintf(sampled, sizeof sampled, "%s.sample_index", key);
+        char key[KEY], sampled[KEY];
+        write_key(key, "%s.%s", stage, keys[i]);
+        write_key(sampled, "%s.sample_index", key);
         if (st_find(&run->golden->data, sampled)) {
             compare_sampled(run, key, data, item, bounds);
         } else {
@@ -269,8 +277,8 @@ static double rate_of(const struct run *run, const char *name) {
 }
 
 static void compare_after(const struct run *run) {
-    char stage[16], keys[2][KEY];
-    snprintf(stage, sizeof stage, "after%d", run->update);
+    char stage[KEY], keys[2][KEY];
+    write_key(stage, "after%d", run->update);
     const struct params *params = &run->agent->params;
     for (int i = 0; i < params->n_items; i++) {
         const struct param_item *item = &params->items[i];
@@ -304,15 +312,15 @@ static void give_normals(void *context, const char *name, real *out, size_t coun
     struct run *run = context;
     char key[KEY];
     if (!strcmp(name, "explore")) {
-        snprintf(key, sizeof key, "act.noise");
+        write_key(key, "act.noise");
     } else if (!strcmp(name, "target")) {
         const char *kind = run->method->pixels ? "critic_noise" : "next_noise";
-        snprintf(key, sizeof key, "u%d.%s", run->update, kind);
+        write_key(key, "u%d.%s", run->update, kind);
     } else if (run->method->pixels) {
-        snprintf(key, sizeof key, "u%d.actor_noise", run->update);
+        write_key(key, "u%d.actor_noise", run->update);
     } else {
         const char *kind = !strcmp(name, "actor") ? "pi_noise" : "alpha_noise";
-        snprintf(key, sizeof key, "u%d.%s%d", run->update, kind, run->round);
+        write_key(key, "u%d.%s%d", run->update, kind, run->round);
     }
     const struct st_tensor *tensor = golden_tensor(run->golden, key);
     assert_int_equal(tensor->count, count);
@@ -349,9 +357,9 @@ static void compare_features(const struct run *run, const real *features, size_t
 static void compare_loss(const struct run *run, const char *name, double value, bool rounds) {
     char key[KEY];
     if (rounds) {
-        snprintf(key, sizeof key, "loss.%s.u%d.%d", name, run->update, run->round);
+        write_key(key, "loss.%s.u%d.%d", name, run->update, run->round);
     } else {
-        snprintf(key, sizeof key, "loss.%s.u%d", name, run->update);
+        write_key(key, "loss.%s.u%d", name, run->update);
     }
     // Losses near 0 are differences of larger values.
     golden_near(run->golden, key, &value, 1, LOSS, 1e-6);
@@ -396,7 +404,7 @@ static void see(void *context, const char *name, const real *data, size_t count)
         golden_near_float(run->golden, key, data, (int64_t)count, FORWARD, 0);
     } else if (!strcmp(name, "q1") || !strcmp(name, "q2")) {
         char key[KEY];
-        snprintf(key, sizeof key, "fwd.%s%s", pixels ? "q" : "qf", name + 1);
+        write_key(key, "fwd.%s%s", pixels ? "q" : "qf", name + 1);
         golden_near_float(run->golden, key, data, (int64_t)count, FORWARD, 0);
     }
 }
@@ -431,7 +439,7 @@ static void arrays_release(struct arrays *arrays) {
 
 static float *update_floats(const struct run *run, const char *name) {
     char key[KEY];
-    snprintf(key, sizeof key, "u%d.%s", run->update, name);
+    write_key(key, "u%d.%s", run->update, name);
     return golden_floats(run->golden, key);
 }
 
@@ -456,8 +464,8 @@ static uint8_t *read_images(const struct run *run, const char *key) {
 static void compare_shifted(const struct run *run, const char *name, const uint8_t *images,
                             size_t size, size_t channels) {
     char key[KEY];
-    snprintf(key, sizeof key, "aug.%s", name);
-    if (!st_find(&run->golden->data, key)) snprintf(key, sizeof key, "aug.%s.rounded", name);
+    write_key(key, "aug.%s", name);
+    if (!st_find(&run->golden->data, key)) write_key(key, "aug.%s.rounded", name);
     const struct st_tensor *want = golden_tensor(run->golden, key);
     size_t spots = size * size;
     for (size_t i = 0; i < (size_t)want->count; i++) {
@@ -472,11 +480,11 @@ static uint8_t *shifted_images(const struct run *run, const char *name) {
     size_t bytes = (size_t)(size * size * channels);
     char key[KEY];
     // The larger case keeps the first update's images for all.
-    snprintf(key, sizeof key, "u%d.%s", run->update, name);
-    if (!st_find(&run->golden->data, key)) snprintf(key, sizeof key, "u1.%s", name);
+    write_key(key, "u%d.%s", run->update, name);
+    if (!st_find(&run->golden->data, key)) write_key(key, "u1.%s", name);
     uint8_t *images = read_images(run, key);
     uint8_t *out = mem_alloc((size_t)run->n_batch * bytes);
-    snprintf(key, sizeof key, "u%d.%s_shift", run->update, name);
+    write_key(key, "u%d.%s_shift", run->update, name);
     const struct st_tensor *shift = golden_tensor(run->golden, key);
     for (int i = 0; i < run->n_batch; i++) {
         int dx = (int)st_get(shift, 2 * i) - PAD, dy = (int)st_get(shift, 2 * i + 1) - PAD;
@@ -513,8 +521,8 @@ static struct arrays read_batch(const struct run *run) {
 
 static void add_option(struct config *config, const struct run *run, const char *key,
                        double value) {
-    char text[32];
-    snprintf(text, sizeof text, "%.17g", value);
+    char text[KEY];
+    write_key(text, "%.17g", value);
     config_add(config, run->method->agent, key, text, "golden", false);
 }
 
