@@ -24,8 +24,7 @@
 #define PAD               4     // of the random shift
 #define DIFFERING         0.001 // part of a tensor's weights
 #define DIFFERING_ENCODER 0.05  // where said
-#define KEY               128
-#define KEY               192 // with stage and part
+#define KEY               192
 
 struct method {
     const char *golden, *agent;
