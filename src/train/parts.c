@@ -9,11 +9,11 @@
 
 #define TABLE_LIMIT 128
 
+// A part without options has no table.
 static size_t add_table(const struct opt_table **tables, size_t count, size_t max,
                         const struct opt_table *table) {
-    if (!table->specs || !table->section || count == max) return count; // a part without options
-    tables[count] = table;
-    return count + 1;
+    if (table->specs && count < max) tables[count++] = table;
+    return count;
 }
 
 size_t parts_tables(const struct opt_table **tables, size_t max) {
