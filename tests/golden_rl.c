@@ -550,6 +550,7 @@ static void set_options(struct config *config, struct run *run) {
     if (!strcmp(run->method->golden, "DDPG")) {
         config_add(config, "ddpg", "clipped_double_q", "false", "golden", false);
         add_option(config, run, "target_noise", 0);
+        add_option(config, run, "pre_tanh_penalty", 0);
     } else if (!strcmp(run->method->golden, "TD3")) {
         add_option(config, run, "target_noise", setting(golden, "policy_noise"));
         add_option(config, run, "target_noise_clip", setting(golden, "noise_clip"));

@@ -29,7 +29,7 @@ static const struct opt_spec specs[] = {
     DPG_ROW_NOISE_STEPS("15000"),
     DPG_ROW_TARGET_NOISE("0.2"),
     DPG_ROW_TARGET_NOISE_CLIP("0.5"),
-    DPG_ROW_PRE_TANH_PENALTY("0"),
+    DPG_ROW_PRE_TANH_PENALTY("0.01"),
     OPT_END,
 };
 
