@@ -519,6 +519,69 @@ static void test_errors(void **state) {
     agent_destroy(agent);
 }
 
+// Every option changes what an update does, and its networks fit the tape.
+static void check_options(const char *name) {
+    static const char *const options[][2] = {
+        {"critic_layer_norm", "true"},
+        {"clipped_double_q", "false"},
+        {"clip_norm", "0.01"},
+        {"critic_decay", "0.1"},
+        {"policy_delay", "3"},
+        {"trunk", "8"},
+        {"layers", "1"},
+        {"tau", "0.5"},
+    };
+    struct memory *memory = MEM_NEW(struct memory);
+    fill_memory(memory, 3);
+    struct agent *plain = make_small(name, NULL);
+    struct rng rng = rng_seed(4);
+    run_updates(plain, memory, &rng, 4);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        struct agent *other = make_agent(name, &plain->spec, NULL, options[i][0], options[i][1]);
+        rng = rng_seed(4);
+        run_updates(other, memory, &rng, 4);
+        bool same =
+            other->params.count == plain->params.count &&
+            !memcmp(other->target.value, plain->target.value, plain->target.count * sizeof(real));
+        if (same) fail_msg("%s: option %s does nothing", name, options[i][0]);
+        agent_destroy(other);
+    }
+    agent_destroy(plain);
+    mem_free(memory);
+}
+
+static void test_options_matter(void **state) {
+    (void)state;
+    for_each_agent(check_options);
+}
+
+// The mean size of the policy's actions after updates in which one direction always pays.
+static double action_size(const char *penalty) {
+    struct agent_spec spec = {.feature_dim = OBS_DIM, .action_dim = ACTION_DIM, .seed = 7};
+    struct agent *agent = make_agent("ddpg", &spec, NULL, "pre_tanh_penalty", penalty);
+    struct memory *memory = MEM_NEW(struct memory);
+    fill_memory(memory, 3);
+    for (int i = 0; i < CAPACITY; i++) memory->reward[i] = 10 * memory->action[i][0];
+    struct rng rng = rng_seed(4);
+    run_updates(agent, memory, &rng, 400);
+    double sum = 0;
+    for (int i = 0; i < 100; i++) {
+        real action[ACTION_DIM];
+        struct encoder_input input = {.n = 1, .rows = memory->obs[i]};
+        agent_act(agent, &input, 0, false, action);
+        sum += fabs((double)action[0]) / 100;
+    }
+    mem_free(memory);
+    agent_destroy(agent);
+    return sum;
+}
+
+static void test_penalty_keeps_off_the_edge(void **state) {
+    (void)state;
+    assert_true(action_size("0") > 0.99);
+    assert_true(action_size("10") < 0.9);
+}
+
 // Exploration with OU noise is correlated as its theta says and as strong as the schedule says.
 static void test_ou_noise(void **state) {
     (void)state;
@@ -562,6 +625,8 @@ int main(void) {
         cmocka_unit_test(test_not_finite_is_named),
         cmocka_unit_test(test_end_to_end),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_options_matter),
+        cmocka_unit_test(test_penalty_keeps_off_the_edge),
         cmocka_unit_test(test_ou_noise),
     };
     return cmocka_run_group_tests_name("agents", tests, NULL, NULL);
