@@ -158,6 +158,21 @@ static void two_blocks_share_one_definition(void **state) {
     encoder_destroy(encoder);
 }
 
+static void like_has_the_options_and_new_weights(void **state) {
+    (void)state;
+    struct encoder *encoder = must_make("vit", 7); // with a patch that is not the default
+    struct rl_error err = {0};
+    struct rng rng = rng_seed(99);
+    struct encoder *like = encoder_create_like(encoder, &rng, &err);
+    assert_non_null(like);
+    assert_int_equal(like->params.count, encoder->params.count);
+    assert_memory_equal(like->options, encoder->options, encoder->ops->options_bytes);
+    assert_true(memcmp(like->params.value, encoder->params.value,
+                       encoder->params.count * sizeof(real)) != 0);
+    encoder_destroy(like);
+    encoder_destroy(encoder);
+}
+
 static void attention_maps_are_shares(void **state) {
     (void)state;
     struct encoder *encoder = must_make("vit", 7);
@@ -200,6 +215,7 @@ int main(void) {
         cmocka_unit_test(files_bring_the_same_encoder_back),
         cmocka_unit_test(a_file_of_something_else_is_refused),
         cmocka_unit_test(two_blocks_share_one_definition),
+        cmocka_unit_test(like_has_the_options_and_new_weights),
         cmocka_unit_test(attention_maps_are_shares),
         cmocka_unit_test(bad_wishes_are_named),
     };

@@ -134,6 +134,23 @@ enum rl_status encoder_save(const struct encoder *encoder, const struct params *
     return status;
 }
 
+struct encoder *encoder_create_like(const struct encoder *encoder, struct rng *rng,
+                                    struct rl_error *err) {
+    struct text options = {0};
+    struct config config = {0};
+    enum rl_status status = RL_OK;
+    if (encoder->ops->opts.specs) {
+        opt_dump_yaml(&encoder->ops->opts, encoder->options, &options);
+        status = config_add_yaml_text(&config, options.data, options.length, "encoder", err);
+    }
+    struct encoder *like = NULL;
+    if (status == RL_OK)
+        like = encoder_create(encoder->ops->name, &encoder->spec, &config, rng, err);
+    text_release(&options);
+    config_release(&config);
+    return like;
+}
+
 static struct encoder *from_file(const struct st_file *file, const char *path,
                                  struct rl_error *err) {
     const char *version = st_meta(file, FORMAT_KEY), *name = st_meta(file, "encoder"),

@@ -64,6 +64,9 @@ struct encoder {
 // NULL + err.
 struct encoder *encoder_create(const char *name, const struct encoder_spec *spec,
                                struct config *config, struct rng *rng, struct rl_error *err);
+// The same architecture and options with new weights.
+struct encoder *encoder_create_like(const struct encoder *encoder, struct rng *rng,
+                                    struct rl_error *err);
 void encoder_destroy(struct encoder *encoder);
 struct tensor *encoder_forward(struct encoder *encoder, struct tape *tape,
                                const struct params *params, const struct encoder_input *input);

@@ -125,7 +125,9 @@ static enum rl_status create_encoder(struct parts *parts, struct config *config,
 
 static enum rl_status create_ssl(struct parts *parts, struct config *config, int action_dim,
                                  struct pool *pool, struct rl_error *err) {
-    struct ssl_spec spec = {.action_dim = action_dim, .seed = (uint64_t)parts->run.seed};
+    struct ssl_spec spec = {.action_dim = action_dim,
+                            .index_count = parts->replay.capacity,
+                            .seed = (uint64_t)parts->run.seed};
     parts->ssl = ssl_create(parts->ssl_name, &spec, parts->encoder, config, pool, err);
     return parts->ssl ? RL_OK : err->code;
 }
