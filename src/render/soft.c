@@ -43,6 +43,19 @@ static enum rl_status reserve_geoms(struct soft *soft, int count, struct rl_erro
     return RL_OK;
 }
 
+static enum rl_status reserve_triangles(struct soft *soft, const mjvScene *scene,
+                                        struct rl_error *err) {
+    int count = 0;
+    for (int i = 0; i < scene->ngeom; i++) {
+        const struct soft_mesh *mesh = soft_geom_mesh(soft, &scene->geoms[i]);
+        if (mesh) count += mesh->count;
+        if (count > 1 << 24)
+            return rl_fail(err, RL_EMODEL, "the scene has over 16 million triangles");
+    }
+    if (soft_triangles_reserve(&soft->front_triangles, soft, count, err) != RL_OK) return err->code;
+    return soft_triangles_reserve(&soft->mirror_triangles, soft, count, err);
+}
+
 static enum rl_status create(struct soft *soft, struct rl_error *err) {
     const mjModel *model = soft->model;
     soft->packets_x = (soft->size.width + 3) / 4;
@@ -60,6 +73,7 @@ static enum rl_status create(struct soft *soft, struct rl_error *err) {
     for (int i = 0; i < model->nlight; i++) casters += model->light_castshadow[i] != 0;
     soft->pass_capacity = 1 + (casters < SOFT_MAX_LIGHTS ? casters : SOFT_MAX_LIGHTS);
     if (soft_grid_create(soft, err) != RL_OK) return err->code;
+    if (soft_mesh_create(soft, err) != RL_OK) return err->code;
     size_t pixels = (size_t)soft->packets_x * (size_t)soft->packets_y * SOFT_LANES;
     soft->sky_pixel = mem_try_alloc(pixels * sizeof(uint32_t), "sky", err);
     if (!soft->sky_pixel) return err->code;
@@ -89,6 +103,9 @@ void soft_destroy(struct soft *soft) {
         mem_free(grid->stamp), mem_free(grid->color);
         mem_free(grid->position[0]), mem_free(grid->position[1]);
     }
+    soft_mesh_destroy(soft);
+    soft_triangles_release(&soft->front_triangles);
+    soft_triangles_release(&soft->mirror_triangles);
     for (int i = 0; i < SOFT_MAX_LIGHTS; i++) {
         mem_free(soft->shadow[i].caster), mem_free(soft->shadow[i].box[0]);
         mem_free(soft->shadow[i].floor_rect), mem_free(soft->shadow[i].floor_mask);
@@ -106,6 +123,7 @@ enum rl_status soft_draw(struct soft *soft, const mjvScene *scene,
     struct rl_error ignored;
     if (!err) err = &ignored;
     if (reserve_geoms(soft, scene->ngeom, err) != RL_OK) return err->code;
+    if (reserve_triangles(soft, scene, err) != RL_OK) return err->code;
     if (soft_scene_setup(soft, scene, err) != RL_OK) return err->code;
     switch (simd_level()) {
     case SIMD_LEVEL_AVX512: soft_kernel_avx512(soft, target); break;

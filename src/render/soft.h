@@ -176,8 +176,37 @@ struct soft_grid {
     float *position[2]; // of the vertices, padded by repetition to a multiple of 8
 };
 
+// Triangles of a mesh, height field or skin: (count, 3, SOFT_CORNER) position, normal, texture u, v
+// (or x, y).
+enum { SOFT_CORNER = 8 };
+struct soft_mesh {
+    int count;
+    float *corner;
+};
+
+struct soft_triangle {       // as a view sees it
+    struct soft_affine b[3]; // barycentric coordinates times w, around pixel (0, 0); they sum to w
+    int16_t x0, x1, y0, y1;  // pixels, half open
+    int part;
+    const float *corner;
+};
+
+// The triangles of a view, and which of them the packet in work may touch: rows of packets are
+// visited upwards, packets left to right, and each triangle enters at its first row and column.
+struct soft_triangles {
+    int count, capacity;
+    struct soft_triangle *triangle;
+    int *row_head, *column_head; // first triangle of a row or column of packets, -1 none
+    int *row_next, *column_next; // [triangle]
+    int *row_active, row_count;
+    int *active, active_count;
+};
+
 struct soft {
     const mjModel *model;
+    struct soft_mesh *mesh, *hfield, *skin; // [2 nmesh] drawn and hull, [nhfield], [nskin]
+    float *hfield_copy;                     // of the data that hfield was made from
+    struct soft_triangles front_triangles, mirror_triangles;
     struct render_size size;
     int packets_x, packets_y;
     int texture_count;
@@ -228,6 +257,10 @@ RL_CHECKED enum rl_status soft_draw(struct soft *soft, const mjvScene *scene,
 // Setup of one frame; soft_scene.c.
 RL_CHECKED enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene,
                                            struct rl_error *err);
+
+// The kernel's walk over triangles; soft_triangles.c.
+void soft_triangles_row(struct soft_triangles *triangles, const struct soft *soft, int py);
+void soft_triangles_column(struct soft_triangles *triangles, int px);
 
 // The kernel, one a target.
 void soft_kernel_portable(struct soft *soft, const struct render_target *target);

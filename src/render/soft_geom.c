@@ -114,8 +114,54 @@ static void add_plane(struct soft_part_list *list, struct soft_part *like, const
     part->cube_height = 0;
 }
 
+// 2d texture of triangles: the mesh's own coordinates, or MuJoCo's from x and y.
+static void triangle_texture(struct soft_part *part, const struct soft *soft, const mjvGeom *geom) {
+    const struct soft_material *material = &soft->material[part->geom];
+    bool explicit_uv = geom->texcoord != 0;
+    for (int k = 0; k < 2; k++) {
+        float scale = 2 * fabsf(material->tex_scale[k]);
+        part->uv[k][0] = part->uv[k][1] = 0;
+        part->uv[k][k] = explicit_uv ? scale : scale * (k == 0 ? 0.5f : -0.5f);
+        if (!explicit_uv && geom->size[k] > 0) part->uv[k][k] /= geom->size[k];
+        part->uv[k][2] = explicit_uv ? 0 : -0.5f;
+    }
+}
+
+static void add_triangles(struct soft_part_list *list, const mjvGeom *geom, int index,
+                          const struct soft_mesh *mesh) {
+    if (list->count == list->capacity || mesh->count == 0) return;
+    struct soft_part *part = &list->part[list->count];
+    bool world = geom->type == mjGEOM_SKIN;
+    *part = (struct soft_part){.kind = SOFT_TRIANGLES,
+                               .geom = index,
+                               .grid = -1,
+                               .alpha = geom->rgba[3],
+                               .clip = list->mirror};
+    for (int k = 0; k < 3; k++) {
+        double origin = 0;
+        part->scale[k] = part->inverse_scale[k] = 1;
+        part->center[k] = world ? 0 : geom->pos[k];
+        for (int i = 0; i < 3; i++) {
+            part->axis[3 * k + i] = world ? (float)(i == k) : geom->mat[3 * i + k];
+            origin += (double)part->axis[3 * k + i] *
+                      (list->view->eye[i] - (world ? 0 : (double)geom->pos[i]));
+        }
+        part->origin[k] = (float)origin;
+    }
+    triangle_texture(part, list->soft, geom);
+    soft_triangles_add(list->triangles, part, list->count, mesh, geom, list->view, list->mirror);
+    if (part->x0 >= part->x1) return;
+    local_lights(list->soft, part, list->light + (size_t)list->count * SOFT_MAX_LIGHTS);
+    list->count++;
+}
+
 void soft_add_geom(struct soft_part_list *list, const mjvScene *scene, int index) {
     const mjvGeom *geom = &scene->geoms[index];
+    const struct soft_mesh *mesh = soft_geom_mesh(list->soft, geom);
+    if (mesh) {
+        add_triangles(list, geom, index, mesh);
+        return;
+    }
     struct soft_caster shape;
     double center[3], axis[3][3];
     if (!soft_caster_shape(list->soft, geom, &shape, center, axis)) return;

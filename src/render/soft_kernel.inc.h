@@ -47,5 +47,6 @@ VEC vi pack_color(const vf c[3]) { // each 0..1
 #include "render/soft_light.inc.h"
 #include "render/soft_plane.inc.h"
 #include "render/soft_sky.inc.h"
+#include "render/soft_mesh.inc.h"
 #include "render/soft_packet.inc.h"
 // clang-format on

@@ -36,6 +36,8 @@ struct row_list { // parts that touch a row of packets, opaque ones first
     const struct soft_part *part;
     int *list, opaque, count, *found;
     uint64_t *mask; // [packets_x] which of the list's first 64 touch the packet
+    struct soft_triangles *triangles;
+    int opaque_parts; // of the whole view
 };
 
 struct row_lists {
@@ -95,13 +97,46 @@ VEC int cover_list(const struct soft *soft, const struct row_list *row, struct p
             const struct soft_part *part = &row->part[row->list[i]];
             vi mask[SOFT_SAMPLES];
             vf w[SOFT_SAMPLES];
+            if (part->kind == SOFT_TRIANGLES) continue;
             if (part->kind == SOFT_RECT && rect_extent(part, px, py) == EXTENT_NONE) continue;
             if (!cover_samples(soft, part, packet, mask, w)) continue;
             keep_nearest(packet, row->list[i], mask, w);
             row->found[n++] = row->list[i];
         }
     }
+    for (int i = 0; i < row->triangles->active_count; i++) {
+        int id = row->triangles->active[i];
+        const struct soft_triangle *t = &row->triangles->triangle[id];
+        vi mask[SOFT_SAMPLES];
+        vf w[SOFT_SAMPLES];
+        if (t->part >= row->opaque_parts || !triangle_touches(t, py)) continue;
+        if (!triangle_samples(soft, t, row->part[t->part].clip, packet, mask, w)) continue;
+        keep_nearest(packet, TRIANGLE_ID + id, mask, w);
+    }
     return n;
+}
+
+// Shades the triangles that samples of the packet show, one after the other.
+static __attribute__((noinline)) void shade_triangles(const struct soft *soft,
+                                                      const struct row_list *row,
+                                                      struct packet *packet,
+                                                      const struct shade_mode *mode) {
+    vi left[SOFT_SAMPLES];
+    for (int s = 0; s < SOFT_SAMPLES; s++) left[s] = packet->id[s] >= TRIANGLE_ID;
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        for (unsigned bits; (bits = (unsigned)vi_bits(left[s])) != 0;) {
+            int id = packet->id[s][__builtin_ctz(bits)];
+            const struct soft_triangle *t = &row->triangles->triangle[id - TRIANGLE_ID];
+            vi mask[SOFT_SAMPLES], any = vi_set(0);
+            for (int k = 0; k < SOFT_SAMPLES; k++) any |= mask[k] = packet->id[k] == id;
+            vi color = shade_triangle(soft, &row->part[t->part], t, packet->x + 0.5f,
+                                      packet->y + 0.5f, any, mode);
+            for (int k = 0; k < SOFT_SAMPLES; k++) {
+                packet->color[k] = vi_pick(mask[k], color, packet->color[k]);
+                left[k] &= ~mask[k];
+            }
+        }
+    }
 }
 
 // Whether a plane lies between the clipping planes all over the packet.
@@ -139,16 +174,34 @@ VEC vi blend_color(vi src, vi dst, int alpha) {
     return result;
 }
 
+VEC void blend_samples(struct packet *packet, const vi mask[SOFT_SAMPLES], vi color, float alpha) {
+    alpha = alpha < 0 ? 0 : alpha > 1 ? 1 : alpha;
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        vi blended = blend_color(color, packet->color[s], (int)(alpha * 255 + 0.5f));
+        packet->color[s] = vi_pick(mask[s], blended, packet->color[s]);
+    }
+}
+
 VEC void blend_part(const struct soft *soft, const struct soft_part *part, struct packet *packet,
                     const struct shade_mode *mode) {
     vi mask[SOFT_SAMPLES];
     vf w[SOFT_SAMPLES];
     if (!cover_samples(soft, part, packet, mask, w)) return;
-    vi color = shade_small(soft, part, packet, mask, mode);
-    float alpha = part->alpha < 0 ? 0 : part->alpha > 1 ? 1 : part->alpha;
-    for (int s = 0; s < SOFT_SAMPLES; s++) {
-        vi blended = blend_color(color, packet->color[s], (int)(alpha * 255 + 0.5f));
-        packet->color[s] = vi_pick(mask[s], blended, packet->color[s]);
+    blend_samples(packet, mask, shade_small(soft, part, packet, mask, mode), part->alpha);
+}
+
+VEC void blend_triangles(const struct soft *soft, const struct row_list *row, int part_index,
+                         struct packet *packet, int py, const struct shade_mode *mode) {
+    const struct soft_part *part = &row->part[part_index];
+    for (int i = 0; i < row->triangles->active_count; i++) {
+        const struct soft_triangle *t = &row->triangles->triangle[row->triangles->active[i]];
+        vi mask[SOFT_SAMPLES];
+        vf w[SOFT_SAMPLES];
+        if (t->part != part_index || !triangle_touches(t, py)) continue;
+        if (!triangle_samples(soft, t, part->clip, packet, mask, w)) continue;
+        vi any = mask[0] | mask[1] | mask[2] | mask[3];
+        vi color = shade_triangle(soft, part, t, packet->x + 0.5f, packet->y + 0.5f, any, mode);
+        blend_samples(packet, mask, color, part->alpha);
     }
 }
 
@@ -160,7 +213,11 @@ static __attribute__((noinline)) void blend_list(const struct soft *soft,
     for (int i = row->opaque; i < 2 * row->count - row->opaque; i++) {
         int at = i < row->count ? i : 2 * row->count - 1 - i;
         const struct soft_part *part = &row->part[row->list[at]];
-        if (touches(part, px, py)) blend_part(soft, part, packet, mode);
+        if (part->kind == SOFT_TRIANGLES) {
+            blend_triangles(soft, row, row->list[at], packet, py, mode);
+        } else if (touches(part, px, py)) {
+            blend_part(soft, part, packet, mode);
+        }
     }
 }
 
@@ -180,6 +237,7 @@ static __attribute__((noinline)) void draw_mirror(const struct soft *soft,
             packet->color[s] = vi_pick(mask[s], color, packet->color[s]);
         }
     }
+    if (row->triangles->active_count) shade_triangles(soft, row, packet, &mode);
     if (row->count > row->opaque) blend_list(soft, row, packet, px, py, &mode);
 }
 
@@ -223,6 +281,7 @@ static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const st
             packet.color[s] = vi_pick(mask[s], own, packet.color[s]);
         }
     }
+    if (front->triangles->active_count) shade_triangles(soft, front, &packet, &opaque);
     vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
     for (int s = 0; s < SOFT_SAMPLES; s++) {
         packet.color[s] = vi_pick(packet.id[s] < 0, sky, packet.color[s]);
@@ -309,7 +368,7 @@ static void store_ids(const struct soft *soft, const struct row_list *row,
     vf far = packet.w[0], solid = far, x = packet.x + 0.5f, y = packet.y + 0.5f;
     for (int i = 0; i < row->count; i++) {
         const struct soft_part *part = &row->part[row->list[i]];
-        if (!touches(part, px, py)) continue;
+        if (part->kind == SOFT_TRIANGLES || !touches(part, px, py)) continue;
         vf w;
         vi hit = cover_part(part, x - part->cx, y - part->cy, &w) & (w <= 1 / soft->znear);
         if (i < row->opaque) solid = vf_pick(hit, vf_max(solid, w), solid);
@@ -317,6 +376,17 @@ static void store_ids(const struct soft *soft, const struct row_list *row,
         if (!soft->material[part->geom].segmented) continue;
         packet.w[0] = vf_pick(hit, w, packet.w[0]);
         packet.id[0] = vi_pick(hit, vi_set(part->geom), packet.id[0]);
+    }
+    for (int i = 0; i < row->triangles->active_count; i++) {
+        const struct soft_triangle *t = &row->triangles->triangle[row->triangles->active[i]];
+        int geom_id = row->part[t->part].geom;
+        vf w;
+        vi hit = cover_triangle(t, x, y, &w) & (w <= 1 / soft->znear);
+        if (t->part < row->opaque_parts) solid = vf_pick(hit, vf_max(solid, w), solid);
+        hit &= w >= packet.w[0];
+        if (!soft->material[geom_id].segmented) continue;
+        packet.w[0] = vf_pick(hit, w, packet.w[0]);
+        packet.id[0] = vi_pick(hit, vi_set(geom_id), packet.id[0]);
     }
     float depth[8];
     int32_t geom[8];
@@ -367,15 +437,20 @@ static void floor_row(struct soft *soft, int py) {
 
 void SOFT_KERNEL(struct soft *soft, const struct render_target *target) {
     int capacity = 4 * soft->geom_capacity, packets = soft->packets_x;
-    struct row_lists row = {
-        .front = {soft->part, soft->row_list, 0, 0, soft->row_list + capacity, soft->row_mask},
-        .mirror = {soft->mirror, soft->row_list + 2 * capacity, 0, 0, soft->row_list + 3 * capacity,
-                   soft->row_mask + packets}};
+    struct row_lists row = {.front = {soft->part, soft->row_list, 0, 0, soft->row_list + capacity,
+                                      soft->row_mask, &soft->front_triangles, soft->opaque_count},
+                            .mirror = {soft->mirror, soft->row_list + 2 * capacity, 0, 0,
+                                       soft->row_list + 3 * capacity, soft->row_mask + packets,
+                                       &soft->mirror_triangles, soft->mirror_opaque_count}};
     for (int y = 0; y < 2 * soft->packets_y; y += 2) {
         list_row(soft, soft->opaque_count, soft->part_count, y, &row.front);
         floor_row(soft, y);
+        soft_triangles_row(&soft->front_triangles, soft, y);
+        soft_triangles_row(&soft->mirror_triangles, soft, y);
         list_row(soft, soft->mirror_opaque_count, soft->mirror_count, y, &row.mirror);
         for (int x = 0; x < 4 * packets; x += 4) {
+            soft_triangles_column(&soft->front_triangles, x);
+            soft_triangles_column(&soft->mirror_triangles, x);
             if (target->rgb || target->gray) {
                 vi color = draw_packet(soft, &row, x, y);
                 if (target->rgb) store_rgb(soft, target->rgb, x, y, color);

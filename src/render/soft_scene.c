@@ -285,6 +285,9 @@ static int add_geoms(struct soft *soft, const mjvScene *scene, struct soft_part_
 enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct rl_error *err) {
     if (check_scene(scene, err) != RL_OK) return err->code;
     soft->frame++;
+    soft_mesh_update(soft, scene);
+    soft_triangles_clear(&soft->front_triangles, soft);
+    soft_triangles_clear(&soft->mirror_triangles, soft);
     view_setup(soft, scene);
     light_setup(soft, scene);
     soft_cast_setup(soft, scene);
@@ -299,6 +302,7 @@ enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct
                                   .view = &soft->view,
                                   .part = soft->part,
                                   .light = soft->local_light,
+                                  .triangles = &soft->front_triangles,
                                   .capacity = capacity};
     soft->opaque_count = add_geoms(soft, scene, &list);
     soft->part_count = list.count;
@@ -310,6 +314,7 @@ enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct
                                         .part = soft->mirror,
                                         .light =
                                             soft->local_light + (size_t)capacity * SOFT_MAX_LIGHTS,
+                                        .triangles = &soft->mirror_triangles,
                                         .capacity = capacity,
                                         .mirror = true};
         soft->mirror_opaque_count = add_geoms(soft, scene, &mirror);

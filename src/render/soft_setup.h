@@ -47,6 +47,7 @@ struct soft_part_list {
     bool mirror; // seen from behind the reflecting plane
     struct soft_part *part;
     struct soft_local_light *light; // SOFT_MAX_LIGHTS a part
+    struct soft_triangles *triangles;
     int count, capacity;
 };
 // Appends the parts of a geom that can be seen; soft_geom.c.
@@ -59,3 +60,19 @@ RL_CHECKED enum rl_status soft_grid_create(struct soft *soft, struct rl_error *e
 
 // Redraws the cached sky when the view has turned; soft_sky.c.
 void soft_sky_setup(struct soft *soft);
+
+// Meshes; soft_mesh.c.
+RL_CHECKED enum rl_status soft_mesh_create(struct soft *soft, struct rl_error *err);
+void soft_mesh_destroy(struct soft *soft);
+void soft_mesh_update(struct soft *soft, const mjvScene *scene);
+const struct soft_mesh *soft_geom_mesh(const struct soft *soft, const mjvGeom *geom);
+
+// Triangles of a view; soft_triangles.c.
+RL_CHECKED enum rl_status soft_triangles_reserve(struct soft_triangles *triangles,
+                                                 const struct soft *soft, int count,
+                                                 struct rl_error *err);
+void soft_triangles_release(struct soft_triangles *triangles);
+void soft_triangles_clear(struct soft_triangles *triangles, const struct soft *soft);
+void soft_triangles_add(struct soft_triangles *triangles, struct soft_part *part, int part_index,
+                        const struct soft_mesh *mesh, const mjvGeom *geom,
+                        const struct soft_view *view, bool mirror);
