@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "math/simd.h"
 #include "render/png_file.h"
 #include "render/render.h"
@@ -129,6 +130,61 @@ static void refuses_what_it_cannot_draw(void **state) {
     renderer_destroy(renderer);
 }
 
+// Scenes that no model has: nothing crashes, and what cannot be drawn is an error.
+static void hostile_scenes(void **state) {
+    struct fixture *f = *state;
+    struct rl_error err = {0};
+    struct renderer *renderer =
+        renderer_create(RENDER_BACKEND_SOFT, f->model, (struct render_size){33, 31}, &err);
+    assert_non_null(renderer);
+    mjvScene scene;
+    mjvOption option;
+    mjvCamera camera;
+    mjv_defaultScene(&scene);
+    mjv_makeScene(f->model, &scene, 3000);
+    mjv_defaultOption(&option);
+    mjv_defaultCamera(&camera);
+    camera.type = mjCAMERA_FIXED, camera.fixedcamid = 0;
+    mjv_updateScene(f->model, f->data, &option, NULL, &camera, mjCAT_ALL, &scene);
+    int own = scene.ngeom;
+    struct rng rng = rng_seed(9);
+    static uint8_t rgb[33 * 31 * 3], gray[33 * 31];
+    static float depth[33 * 31];
+    static int32_t segmentation[33 * 31 * 2];
+    struct render_target target = {rgb, gray, depth, segmentation};
+    static const float odd[] = {0, -1, 1e-12f, 1e12f, 0.1f, 1, 3};
+    for (int round = 0; round < 60; round++) {
+        scene.ngeom = round % 10 == 9 ? 3000 : own + (int)rng_below(&rng, 80);
+        for (int i = own; i < scene.ngeom; i++) {
+            mjvGeom *geom = &scene.geoms[i];
+            *geom = scene.geoms[rng_below(&rng, (uint32_t)own)];
+            geom->type = (int)rng_below(&rng, mjGEOM_BOX + 2);
+            geom->dataid = (int)rng_below(&rng, 5) - 2;
+            geom->matid = (int)rng_below(&rng, 5) - 2;
+            geom->texid = (int)rng_below(&rng, 6) - 2;
+            geom->segid = i;
+            for (int k = 0; k < 3; k++) {
+                geom->size[k] = odd[rng_below(&rng, 7)];
+                geom->pos[k] = odd[rng_below(&rng, 7)] - 1;
+                geom->rgba[k] = odd[rng_below(&rng, 7)];
+            }
+            for (int k = 0; k < 9; k++) geom->mat[k] = odd[rng_below(&rng, 7)];
+            geom->rgba[3] = (float)rng_uniform(&rng) * 1.5f;
+            geom->shininess = odd[rng_below(&rng, 7)];
+            geom->reflectance = (float)rng_uniform(&rng);
+        }
+        assert_int_equal(renderer_draw(renderer, &scene, &target, &err), RL_OK);
+    }
+    scene.ngeom = own;
+    scene.geoms[1].size[0] = INFINITY;
+    assert_int_equal(renderer_draw(renderer, &scene, &target, &err), RL_EMODEL);
+    scene.geoms[1].size[0] = 1;
+    scene.camera[0].pos[1] = NAN;
+    assert_int_equal(renderer_draw(renderer, &scene, &target, &err), RL_EMODEL);
+    mjv_freeScene(&scene);
+    renderer_destroy(renderer);
+}
+
 static void png_round_trip(void **state) {
     (void)state;
     uint8_t pixels[5 * 7 * 3];
@@ -161,6 +217,7 @@ int main(void) {
         cmocka_unit_test(same_bytes_for_every_instruction_set),
         cmocka_unit_test(drawing_allocates_nothing),
         cmocka_unit_test(refuses_what_it_cannot_draw),
+        cmocka_unit_test(hostile_scenes),
         cmocka_unit_test(png_round_trip),
     };
     return cmocka_run_group_tests(tests, load, unload);

@@ -56,6 +56,26 @@ static enum rl_status reserve_triangles(struct soft *soft, const mjvScene *scene
     return soft_triangles_reserve(&soft->mirror_triangles, soft, count, err);
 }
 
+// Room for every mesh of the model once, so that frames allocate nothing.
+static enum rl_status reserve_model_triangles(struct soft *soft, struct rl_error *err) {
+    const mjModel *model = soft->model;
+    int64_t count = 0;
+    for (int i = 0; i < model->ngeom; i++) {
+        int id = model->geom_dataid[i];
+        if (id < 0) continue;
+        if (model->geom_type[i] == mjGEOM_HFIELD)
+            count += soft->hfield[id].count;
+        else if (model->geom_type[i] == mjGEOM_MESH)
+            count += soft->mesh[2 * id].count;
+    }
+    for (int i = 0; i < model->nskin; i++) count += soft->skin[i].count;
+    if (count > 1 << 24) return rl_fail(err, RL_EMODEL, "the model has over 16 million triangles");
+    if (soft_triangles_reserve(&soft->front_triangles, soft, (int)count, err) != RL_OK) {
+        return err->code;
+    }
+    return soft_triangles_reserve(&soft->mirror_triangles, soft, (int)count, err);
+}
+
 static enum rl_status create(struct soft *soft, struct rl_error *err) {
     const mjModel *model = soft->model;
     soft->packets_x = (soft->size.width + 3) / 4;
@@ -74,6 +94,7 @@ static enum rl_status create(struct soft *soft, struct rl_error *err) {
     soft->pass_capacity = 1 + (casters < SOFT_MAX_LIGHTS ? casters : SOFT_MAX_LIGHTS);
     if (soft_grid_create(soft, err) != RL_OK) return err->code;
     if (soft_mesh_create(soft, err) != RL_OK) return err->code;
+    if (reserve_model_triangles(soft, err) != RL_OK) return err->code;
     size_t pixels = (size_t)soft->packets_x * (size_t)soft->packets_y * SOFT_LANES;
     soft->sky_pixel = mem_try_alloc(pixels * sizeof(uint32_t), "sky", err);
     if (!soft->sky_pixel) return err->code;
