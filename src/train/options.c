@@ -29,6 +29,8 @@ const struct opt_table run_opts = {"", run_specs};
 static const struct opt_spec replay_specs[] = {
     OPT_ROW_INT(struct replay_options, capacity, "1000000", 100, 1e9,
                 "agent steps that the replay keeps"),
+    OPT_ROW_BOOL(struct replay_options, compress, "false",
+                 "keep frames compressed: a quarter of the memory, batches of pixels take longer"),
     OPT_END,
 };
 const struct opt_table replay_opts = {"replay", replay_specs};

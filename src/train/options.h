@@ -25,6 +25,7 @@ extern const struct opt_table run_opts;
 
 struct replay_options {
     int64_t capacity; // entries (agent steps)
+    bool compress;    // frames as LZ4 of the difference to a key frame
 };
 extern const struct opt_table replay_opts;
 

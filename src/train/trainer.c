@@ -27,6 +27,7 @@ static enum rl_status create_replay(struct trainer *trainer, struct rl_error *er
         .latent_dim = parts->features == FEATURE_KIND_LATENTS ? parts->feature_dim : 0,
         .reserve =
             2 * (int)parts->loop.tick_steps + 8, // a tick's steps and the episodes they start
+        .compress = parts->replay.compress && !state,
     };
     // No more entries than the run can make: each step adds one, each episode one more.
     int64_t needed = 2 * parts->run.steps + spec.reserve + 64;
