@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/log.h"
 
 typedef enum rl_status (*command_fn)(int argc, char **argv, struct rl_error *err);
 
@@ -23,6 +24,9 @@ const struct command *command_at(int index);
 const struct command *command_find(const char *name); // NULL when unknown
 
 void command_print_overview(void); // `rlrun --help`
+
+// The program's log handler: a line on stderr.
+void command_log(enum log_level level, const char *line, void *context);
 
 // `rlrun AGENT ...`: trains a new run with that agent (cmd_train.c).
 enum rl_status cmd_train(const char *agent, int argc, char **argv, struct rl_error *err);

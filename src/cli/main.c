@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agents/agent.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
 
@@ -78,13 +77,13 @@ static int exit_code(enum rl_status status) {
     }
 }
 
-static void print_log(enum log_level level, const char *line, void *context) {
+void command_log(enum log_level level, const char *line, void *context) {
     (void)context;
     fprintf(stderr, "rlrun: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
 }
 
 int main(int argc, char **argv) {
-    log_set_handler(print_log, NULL);
+    log_set_handler(command_log, NULL);
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of the write, reported below
     struct rl_error err = {0};
     enum rl_status status = dispatch(argc, argv, &err);

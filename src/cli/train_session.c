@@ -1,9 +1,11 @@
 #include "cli/train_session.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
+#include "cli/command.h"
 #include "train/progress.h"
 
 static volatile int stop_requested; // set by the handler, read by the loop between ticks
@@ -11,6 +13,16 @@ static volatile int stop_requested; // set by the handler, read by the loop betw
 static void request_stop(int signal_number) {
     if (stop_requested) signal(signal_number, SIG_DFL); // a second one ends the process at once
     stop_requested = 1;
+}
+
+// A warning takes the progress line's place; the next update shows that again. Both roles may warn
+// at once; progress itself moves only between ticks.
+static void log_beside_progress(enum log_level level, const char *line, void *context) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    progress_clear(context);
+    command_log(level, line, NULL);
+    pthread_mutex_unlock(&lock);
 }
 
 static struct progress_state progress_state(const struct trainer *trainer) {
@@ -27,10 +39,10 @@ static void on_progress(void *context, const struct trainer *trainer) {
 }
 
 enum rl_status train_session(struct trainer *trainer, struct rl_error *err) {
-    struct sigaction action = {.sa_handler = request_stop}, old_int, old_term;
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = request_stop}, old[3];
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, &old_int);
-    sigaction(SIGTERM, &action, &old_term);
+    for (int i = 0; i < 3; i++) sigaction(signals[i], &action, &old[i]);
     trainer->stop = &stop_requested;
     struct progress progress;
     struct progress_state state = progress_state(trainer);
@@ -38,10 +50,11 @@ enum rl_status train_session(struct trainer *trainer, struct rl_error *err) {
             trainer->run_dir, trainer->parts.agent_name, env_spec(trainer->env)->name,
             trainer->parts.run.encoder, (long long)trainer->parts.run.seed);
     progress_start(&progress, stderr, &state);
+    log_set_handler(log_beside_progress, &progress);
     enum rl_status status = trainer_run(trainer, on_progress, &progress, err);
+    log_set_handler(command_log, NULL);
     progress_stop(&progress);
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGTERM, &old_term, NULL);
+    for (int i = 0; i < 3; i++) sigaction(signals[i], &old[i], NULL);
     if (status != RL_OK) return status;
     printf("%s: %lld steps, %lld frames, %lld updates in %.1f s; evaluation return %.1f\n",
            trainer->run_dir, (long long)trainer->count.steps, (long long)trainer->count.frames,
