@@ -16,7 +16,7 @@ static const struct opt_spec specs[] = {
     AGENT_ROW_CRITIC_LR("3e-4"),
     AGENT_ROW_ENCODER_LR("3e-4"),
     AGENT_ROW_POLICY_DELAY("1"),
-    AGENT_ROW_RANDOM_STEPS("2000"),
+    AGENT_ROW_RANDOM_STEPS("1000"),
     AGENT_ROW_UPDATES_PER_STEP("1"),
     AGENT_ROW_CLIP_NORM("0"),
     AGENT_ROW_CRITIC_DECAY("0"),

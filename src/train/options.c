@@ -41,11 +41,11 @@ static const char *const mode_names[] = {"latents", "joint", NULL};
 
 static const struct opt_spec loop_specs[] = {
     OPT_ROW_INT(struct loop_options, tick_steps, "50", 1, 100000, "agent steps a tick"),
-    OPT_ROW_INT(struct loop_options, latent_dim, "50", 2, 1024, "width of the latents"),
+    OPT_ROW_INT(struct loop_options, latent_dim, "128", 2, 1024, "width of the latents"),
     OPT_ROW_INT(struct loop_options, frame_stack, "3", 1, 8, "frames in the encoder's input"),
-    OPT_ROW_REAL(struct loop_options, ssl_per_step, "0.04", 0, 100,
+    OPT_ROW_REAL(struct loop_options, ssl_per_step, "0.06", 0, 100,
                  "SSL steps for each agent step"),
-    OPT_ROW_INT(struct loop_options, ssl_first, "300", 0, 1e9,
+    OPT_ROW_INT(struct loop_options, ssl_first, "500", 0, 1e9,
                 "SSL steps before the first publish"),
     OPT_ROW_INT(struct loop_options, ssl_until, "0", 0, 1e12,
                 "agent step at which the encoder stops learning; 0 = never"),

@@ -1,5 +1,8 @@
-// What a run leaves on the disk: the log, checkpoints with the replay, final weights.
+// What a run leaves on the disk: the log, checkpoints with the replay, final weights. Wall time
+// stays out of checkpoints and weights, so that equal runs leave equal files; it has a file of its
+// own, wall_s.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -47,7 +50,6 @@ enum rl_status trainer_start(struct trainer *trainer, const char *run_dir, struc
 static void visit_counters(struct trainer *trainer, struct state_visitor *visitor) {
     size_t mark = state_enter(visitor, "run");
     state_field(visitor, trainer, count);
-    state_field(visitor, trainer, spent_s);
     state_rng(visitor, "action_rng", &trainer->action_rng);
     state_rng(visitor, "batch_rng", &trainer->batch_rng);
     state_field(visitor, trainer, policy_metrics);
@@ -156,13 +158,33 @@ static void prune(struct trainer *trainer) {
     if (trainer->n_kept == keep) replay_store_prune(trainer->replay_store, trainer->kept_begins[0]);
 }
 
+static void wall_path(const struct trainer *trainer, char *path, size_t size) {
+    file_join(path, size, trainer->run_dir, "wall_s");
+}
+
+static enum rl_status save_wall_time(const struct trainer *trainer, struct rl_error *err) {
+    char path[4200], text[32];
+    wall_path(trainer, path, sizeof path);
+    snprintf(text, sizeof text, "%.3f\n", trainer_wall_s(trainer));
+    return file_write_atomic(path, text, strlen(text), err);
+}
+
+// A run without the file (killed before its first checkpoint was through) starts to count anew.
+static void load_wall_time(struct trainer *trainer) {
+    char path[4200];
+    struct bytes bytes;
+    wall_path(trainer, path, sizeof path);
+    if (file_read(path, 64, &bytes, NULL) != RL_OK) return;
+    double spent_s = strtod((const char *)bytes.data, NULL);
+    trainer->spent_s = spent_s > 0 && spent_s < 1e12 ? spent_s : 0;
+    mem_free(bytes.data);
+}
+
 enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     if (trainer->n_kept && trainer->kept_steps[trainer->n_kept - 1] == trainer->count.steps)
         return RL_OK;
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
-    double spent_s = trainer->spent_s;
-    trainer->spent_s = trainer_wall_s(trainer);
     env_state_save(trainer->env, trainer->env_state);
     enum rl_status status = logger_sync(trainer->logger, err);
     if (status == RL_OK) {
@@ -174,7 +196,7 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
         status = checkpoint_save(folder, trainer->count.steps, visit, trainer,
                                  (int)trainer->parts.run.keep_checkpoints, err);
     }
-    trainer->spent_s = spent_s;
+    if (status == RL_OK) status = save_wall_time(trainer, err);
     if (status == RL_OK) prune(trainer);
     return status;
 }
@@ -197,6 +219,7 @@ enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, stru
     if (status == RL_OK) status = load_latents(trainer, err);
     if (status == RL_OK) status = logger_begin(trainer->logger, err);
     if (status != RL_OK) return status;
+    load_wall_time(trainer);
     if (trainer->publisher.candidate.encoder) {
         publisher_restore(&trainer->publisher, trainer->encode_tape, trainer->replay);
     }
@@ -250,14 +273,13 @@ enum rl_status store_final(struct trainer *trainer, struct rl_error *err) {
         tensors[count++] =
             vector("snapshot.rotation", snapshot->dim, snapshot->dim, snapshot->rotation);
     }
-    struct text yaml = {0};
-    parts_dump(parts, &yaml);
-    const char *const meta[] = {"config", yaml.data, "rlrun", RLRUN_VERSION};
+    const char *const meta[] = {
+        "agent",   parts->agent_name,  "env",   env_spec(trainer->env)->name,
+        "encoder", parts->run.encoder, "rlrun", RLRUN_VERSION};
     char path[4200];
     file_join(path, sizeof path, trainer->run_dir, "final.safetensors");
-    enum rl_status status = st_write(path, tensors, count, meta, 2, err);
+    enum rl_status status = st_write(path, tensors, count, meta, 4, err);
     for (int i = 0; i < count; i++) mem_free(tensors[i].name);
     mem_free(tensors);
-    text_release(&yaml);
     return status;
 }
