@@ -70,8 +70,12 @@ static void check_gemm(int m, int n, int k, bool trans_a, bool trans_b) {
 
 static void gemm_agrees(void **state) {
     (void)state;
-    static const int shapes[][3] = {{1, 1, 1},     {1, 256, 17},   {7, 5, 3},      {256, 256, 23},
-                                    {13, 1000, 9}, {257, 65, 129}, {256, 50, 999}, {2, 3, 4000}};
+    static const int shapes[][3] = {
+        {1, 1, 1},      {1, 256, 17},   {7, 5, 3},      {256, 256, 23}, {13, 1000, 9},
+        {257, 65, 129}, {256, 50, 999}, {2, 3, 4000},   {60, 50, 4500}, // cut by depth
+        {100, 40, 512}, {400, 90, 300}, {600, 500, 40}, // rows of A copied, far apart, large
+                                                        // results
+    };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (int trans = 0; trans < 4; trans++) {
             check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], trans & 1, trans & 2);

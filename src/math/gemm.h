@@ -1,5 +1,6 @@
-// Matrix product over OpenBLAS, row-major. OpenBLAS itself runs one thread a caller; the partition
-// over the pool is ours and depends on the shape only.
+// Matrix product, row-major: our own register tiles (gemm_tiles.h) where the CPU has AVX2, OpenBLAS
+// elsewhere, in double precision and for a matrix with a vector. OpenBLAS itself runs one thread a
+// caller; the partition over the pool is ours and depends on the shape only.
 #pragma once
 
 #include <stdbool.h>

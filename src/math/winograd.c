@@ -13,9 +13,10 @@
 #define PRODUCT_TILES  10
 #define GRADIENT_TILES 20
 #define MOST_STRIPS    16 // of a chunk
-#define MOST_WEIGHTS                                                                               \
-    (128 * 128)           // in_c * out_c: beyond, the transformed weights fall out of the caches
-#define FEWEST_OUTPUTS 16 // of a picture: below, the tiles are mostly margin
+// in_c * out_c beyond which the transformed weights fall out of the caches.
+#define MOST_WEIGHTS (128 * 128)
+// Outputs of a picture below which the tiles are mostly margin.
+#define FEWEST_OUTPUTS 16
 
 static int round_up(int count, int grain) {
     return (count + grain - 1) / grain * grain;
