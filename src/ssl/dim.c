@@ -64,6 +64,8 @@ static enum rl_status create(struct ssl *ssl, struct rl_error *err) {
     struct dim_state *dim = ssl->state;
     int channels = 0, places = 0, latent = ssl->encoder->out_dim, hidden = (int)options->hidden,
         units = (int)options->units;
+    if (options->local <= 0 && options->global <= 0)
+        return rl_fail(err, RL_EUSAGE, "dim needs dim.local or dim.global above 0");
     enum rl_status status = probe_map(ssl, &channels, &places, err);
     if (status != RL_OK) return status;
     struct head_spec spec = head_mlp(2, latent, hidden, units, HEAD_NORM_BATCH);
