@@ -11,6 +11,7 @@ configure_file(${CMAKE_SOURCE_DIR}/docs/plugin/lift.xml ${PLUGIN_DIR}/lift.xml C
 add_dependencies(test_custom_env lift_plugin old_abi_plugin)
 target_compile_definitions(test_custom_env PRIVATE LIFT_PLUGIN="$<TARGET_FILE:lift_plugin>"
                            OLD_ABI_PLUGIN="$<TARGET_FILE:old_abi_plugin>")
-add_test(NAME plugin_trains COMMAND rlrun sac --env $<TARGET_FILE:lift_plugin> --encoder state --steps 300
-         --run-dir ${CMAKE_CURRENT_BINARY_DIR}/plugin_run)
+add_test(NAME plugin_trains COMMAND sh -c "rm -rf plugin_run && \"$0\" sac --env \"$1\" --encoder state --steps 800 \
+--sac.random_steps 300 --run-dir plugin_run" $<TARGET_FILE:rlrun> $<TARGET_FILE:lift_plugin>
+         WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(plugin_trains PROPERTIES LABELS slow ENVIRONMENT "RLRUN_DATA=${CMAKE_SOURCE_DIR}")
