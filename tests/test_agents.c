@@ -189,8 +189,7 @@ static void check_learns(const char *name) {
         run_updates(agent, memory, &rng, 1);
     }
     double score = evaluate(agent, 50);
-    if (score < TOY_BOUND)
-        fail_msg("%s: toy return %.2f, wanted %.2f", name, score, (double)TOY_BOUND);
+    if (score < TOY_BOUND) fail_msg("%s: toy return %.2f, wanted %.2f", name, score, TOY_BOUND);
     mem_free(memory);
     agent_destroy(agent);
 }
