@@ -144,7 +144,7 @@ static void mistakes_are_told(void **state) {
         {"ddpg --encoder state --byol.hidden 3", 2, "does not use"},
         {"ddpg --encoder state --steps 10 --run-dir /proc/rlrun", 1, "/proc/rlrun"},
         {"resume slow_run.tmp/none", 2, "slow_run.tmp/none"},
-        {"eval slow_run.tmp/none", 1, "slow_run.tmp/none"},
+        {"eval slow_run.tmp/none", 2, "slow_run.tmp/none"},
     };
     remove_runs();
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
