@@ -24,9 +24,9 @@
     "ddpg --env cheetah --steps 800 --ddpg.random_steps 400 --env.image_size 32 "                  \
     "--loop.publish_min 100 --loop.tick_steps 20 --ddpg.batch 64 --eval-every 1200 "               \
     "--eval-episodes 1 --log-every 40 --checkpoint-every 60 --seed 3 "
-#define SMALL_SSL "--ssl.batch 32 --loop.ssl_first 20 "
+#define SMALL_BYOL "--encoder byol --ssl.batch 32 --loop.ssl_first 20"
 
-static const char *const encoders[] = {"--encoder byol " SMALL_SSL, "--encoder state",
+static const char *const encoders[] = {SMALL_BYOL, "--encoder state",
                                        "--encoder cnn --ddpg.batch 8 --ddpg.updates_per_step 0.1"};
 
 static void run(const char *dir, const char *options) {
