@@ -56,8 +56,13 @@ enum rl_status train_session(struct trainer *trainer, struct rl_error *err) {
     progress_stop(&progress);
     for (int i = 0; i < 3; i++) sigaction(signals[i], &old[i], NULL);
     if (status != RL_OK) return status;
-    printf("%s: %lld steps, %lld frames, %lld updates in %.1f s; evaluation return %.1f\n",
-           trainer->run_dir, (long long)trainer->count.steps, (long long)trainer->count.frames,
-           (long long)trainer->count.updates, trainer_wall_s(trainer), trainer->count.eval_return);
+    printf("%s: %lld steps, %lld frames, %lld updates in %.1f s; ", trainer->run_dir,
+           (long long)trainer->count.steps, (long long)trainer->count.frames,
+           (long long)trainer->count.updates, trainer_wall_s(trainer));
+    if (isnan(trainer->count.eval_return)) {
+        printf("ended before the first encoder was published, so without an evaluation\n");
+    } else {
+        printf("evaluation return %.1f\n", trainer->count.eval_return);
+    }
     return RL_OK;
 }
