@@ -86,10 +86,6 @@ static size_t tape_bytes(const struct encoder *encoder, int n) {
     return total;
 }
 
-static void destroy(struct encoder *encoder) {
-    mem_free(encoder->net);
-}
-
 const struct encoder_ops encoder_cnn = {
     .name = "cnn",
     .summary = "four 3x3 convolutions (DrQ-v2), or its 4.6 times cheaper form",
@@ -98,6 +94,5 @@ const struct encoder_ops encoder_cnn = {
     .create = create,
     .forward = forward,
     .local = local,
-    .destroy = destroy,
     .tape_bytes = tape_bytes,
 };

@@ -95,7 +95,7 @@ struct encoder *encoder_create(const char *name, const struct encoder_spec *spec
 
 void encoder_destroy(struct encoder *encoder) {
     if (!encoder) return;
-    if (encoder->ops->destroy) encoder->ops->destroy(encoder);
+    mem_free(encoder->net);
     params_release(&encoder->params);
     mem_free(encoder->options);
     mem_free(encoder);

@@ -33,7 +33,7 @@ struct encoder_ops {
     bool vector_input; // takes rows, not pixels
 
     // Registers its weights in encoder->params under "encoder." names, sets encoder->out_dim and
-    // may keep a private struct in encoder->net (freed by destroy).
+    // may keep a private struct in encoder->net (one mem_alloc; freed with the encoder).
     enum rl_status (*create)(struct encoder *encoder, struct rl_error *err);
     // (n, out_dim). params is the block to use: encoder->params or another of the same layout.
     struct tensor *(*forward)(struct encoder *encoder, struct tape *tape,
@@ -42,7 +42,6 @@ struct encoder_ops {
     // with the class token first. NULL: there are none.
     struct tensor *(*local)(struct encoder *encoder, struct tape *tape, const struct params *params,
                             const struct encoder_input *input, struct tensor **latents);
-    void (*destroy)(struct encoder *encoder); // frees net; or NULL
     // Upper bound of what one forward and backward of n inputs take from a tape's arena.
     size_t (*tape_bytes)(const struct encoder *encoder, int n);
     // Attention of the last block from the CLS token: (n, heads * tokens); NULL when there is none.

@@ -90,10 +90,6 @@ static size_t tape_bytes(const struct encoder *encoder, int n) {
     return total;
 }
 
-static void destroy(struct encoder *encoder) {
-    mem_free(encoder->net);
-}
-
 const struct encoder_ops encoder_impala = {
     .name = "impala",
     .summary = "three residual sections with max pooling (IMPALA)",
@@ -102,6 +98,5 @@ const struct encoder_ops encoder_impala = {
     .create = create,
     .forward = forward,
     .local = local,
-    .destroy = destroy,
     .tape_bytes = tape_bytes,
 };

@@ -41,10 +41,6 @@ static size_t tape_bytes(const struct encoder *encoder, int n) {
            2 * options->layers * latent_value_bytes((size_t)n * options->hidden);
 }
 
-static void destroy(struct encoder *encoder) {
-    mem_free(encoder->net);
-}
-
 const struct encoder_ops encoder_mlp = {
     .name = "mlp",
     .summary = "perceptron for vector observations",
@@ -53,6 +49,5 @@ const struct encoder_ops encoder_mlp = {
     .vector_input = true,
     .create = create,
     .forward = forward,
-    .destroy = destroy,
     .tape_bytes = tape_bytes,
 };

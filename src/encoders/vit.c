@@ -172,10 +172,6 @@ static size_t tape_bytes(const struct encoder *encoder, int n) {
            vit_stack_tape_bytes(&vit->stack, n, vit->tokens + 1);
 }
 
-static void destroy(struct encoder *encoder) {
-    mem_free(encoder->net);
-}
-
 const struct encoder_ops encoder_vit = {
     .name = "vit",
     .summary = "small vision transformer: class token, attention maps",
@@ -184,7 +180,6 @@ const struct encoder_ops encoder_vit = {
     .create = create,
     .forward = forward,
     .local = local,
-    .destroy = destroy,
     .attention = attention_maps,
     .tape_bytes = tape_bytes,
 };

@@ -151,12 +151,10 @@ static enum rl_status create_agent(struct parts *parts, struct config *config, i
 
 // Options of a method, an architecture or an agent that this run does not use are still checked; on
 // the command line they are an error.
-static enum rl_status check_unused(struct parts *parts, struct config *config, bool acting_only,
-                                   struct rl_error *err) {
+static enum rl_status check_unused(const struct config *config, struct rl_error *err) {
     const struct opt_table *tables[TABLE_LIMIT];
     size_t count = parts_tables(tables, TABLE_LIMIT);
-    (void)parts;
-    return acting_only ? RL_OK : config_check_used(config, tables, count, err);
+    return config_check_used(config, tables, count, err);
 }
 
 enum rl_status parts_create(struct parts *parts, struct config *config, const struct env_spec *env,
@@ -178,8 +176,13 @@ enum rl_status parts_create(struct parts *parts, struct config *config, const st
         status = create_ssl(parts, config, env->action_dim, ssl_pool, err);
     }
     if (status == RL_OK) status = create_agent(parts, config, env->action_dim, agent_pool, err);
-    if (status == RL_OK) status = check_unused(parts, config, acting_only, err);
+    if (status == RL_OK && !acting_only) status = check_unused(config, err);
     return status;
+}
+
+size_t parts_stack_bytes(const struct parts *parts) {
+    const int *dim = parts->stack_dim;
+    return (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];
 }
 
 void parts_release(struct parts *parts) {

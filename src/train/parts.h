@@ -42,6 +42,8 @@ RL_CHECKED enum rl_status parts_create(struct parts *parts, struct config *confi
                                        struct rl_error *err);
 void parts_release(struct parts *parts);
 
+size_t parts_stack_bytes(const struct parts *parts); // of one stack of frames; 0 without pixels
+
 // What acting needs (agent, encoder or snapshot) / everything that training needs beside it.
 void parts_visit_policy(struct parts *parts, struct state_visitor *visitor);
 void parts_visit_training(struct parts *parts, struct state_visitor *visitor);

@@ -11,8 +11,7 @@
 enum rl_status policy_init(struct policy *policy, struct parts *parts, struct rl_error *err) {
     *policy = (struct policy){.parts = parts};
     policy->row = MEM_ARRAY(real, parts->feature_dim + 1);
-    const int *dim = parts->stack_dim;
-    policy->stack = mem_alloc((size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2]);
+    policy->stack = mem_alloc(parts_stack_bytes(parts));
     if (parts->features != FEATURE_KIND_LATENTS) return RL_OK;
     policy->tape = tape_create(encoder_tape_bytes(parts->encoder, 1), NULL, err);
     return policy->tape ? RL_OK : RL_ENOMEM;

@@ -8,8 +8,7 @@
 enum rl_status policy_role_create(struct trainer *trainer, struct rl_error *err) {
     const struct parts *parts = &trainer->parts;
     int n = (int)parts->agent->schedule.batch, action_dim = parts->agent->spec.action_dim;
-    const int *dim = parts->stack_dim;
-    size_t stack_bytes = (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];
+    size_t stack_bytes = parts_stack_bytes(parts);
     struct batch *batch = &trainer->batch;
     batch->n = n;
     batch->action = MEM_ARRAY(real, n * action_dim);
@@ -148,8 +147,7 @@ static void fill_row(struct trainer *trainer, struct replay_window window, int i
     for (int j = 0; j < action_dim; j++)
         ((real *)batch->action)[i * action_dim + j] = (real)action[j];
     if (parts->features == FEATURE_KIND_PIXELS) {
-        size_t stack_bytes =
-            (size_t)parts->stack_dim[0] * (size_t)parts->stack_dim[1] * (size_t)parts->stack_dim[2];
+        size_t stack_bytes = parts_stack_bytes(parts);
         copy_pixels(trainer, entry, batch->pixels + (size_t)i * stack_bytes);
         copy_pixels(trainer, n_step.next, batch->next_pixels + (size_t)i * stack_bytes);
     } else {

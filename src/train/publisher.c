@@ -11,10 +11,10 @@ enum rl_status publisher_init(struct publisher *publisher, struct encoder *encod
                               const struct replay *replay, double clip, struct rl_error *err) {
     *publisher = (struct publisher){0};
     const struct replay_spec *spec = replay_spec(replay);
-    size_t stack_bytes = (size_t)spec->frame_dim[0] * (size_t)spec->frame_dim[1] *
-                         (size_t)spec->frame_dim[2] * (size_t)spec->frame_stack;
     snapshot_init(&publisher->candidate, encoder, clip);
-    publisher->pixels = mem_alloc(mem_size(SNAPSHOT_BATCH, stack_bytes));
+    const int *dim = encoder->spec.in_dim;
+    publisher->stack_bytes = (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];
+    publisher->pixels = mem_alloc(mem_size(SNAPSHOT_BATCH, publisher->stack_bytes));
     size_t row_bytes = (size_t)encoder->out_dim * sizeof(real);
     publisher->latents_bytes = mem_size((size_t)spec->capacity, row_bytes);
     publisher->latents = mem_try_reserve(publisher->latents_bytes, "latents of the replay",
@@ -47,11 +47,8 @@ static real *row(const struct publisher *publisher, const struct replay *replay,
 // Encodes [entry, entry + n): n is at most SNAPSHOT_BATCH, and the rows do not wrap inside a batch.
 static void encode_batch(struct publisher *publisher, struct tape *tape,
                          const struct replay *replay, int64_t entry, int n) {
-    const struct replay_spec *spec = replay_spec(replay);
-    size_t stack_bytes = (size_t)spec->frame_dim[0] * (size_t)spec->frame_dim[1] *
-                         (size_t)spec->frame_dim[2] * (size_t)spec->frame_stack;
     for (int i = 0; i < n; i++) {
-        replay_stack(replay, entry + i, publisher->pixels + (size_t)i * stack_bytes);
+        replay_stack(replay, entry + i, publisher->pixels + (size_t)i * publisher->stack_bytes);
     }
     snapshot_encode_raw(&publisher->candidate, tape, n, publisher->pixels,
                         row(publisher, replay, entry));

@@ -9,7 +9,7 @@
 
 struct publisher {
     struct snapshot candidate;
-    size_t latents_bytes;
+    size_t latents_bytes, stack_bytes;
     real *latents;       // (capacity, dim) by entry % capacity; raw until the commit
     int64_t begin, next; // entries encoded so far
     bool active;

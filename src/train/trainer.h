@@ -31,7 +31,7 @@ struct counters {
 struct trainer {
     struct parts parts;
     struct policy policy; // for evaluation
-    struct env *env, *eval_env;
+    struct env *env;
     struct replay *replay;
     struct publisher publisher; // latents only
     struct pool *roles;         // runs the two roles
@@ -42,7 +42,7 @@ struct trainer {
     struct metrics policy_metrics, encoder_metrics; // since the last row of the log
     struct metrics shown;                           // the last row, for the progress line
     struct batch batch;
-    uint8_t *stack, *shifted;    // one stack; and the same moved at random
+    uint8_t *stack;              // scratch: one stack of frames
     real *features;              // one row, for acting
     struct replay_window window; // what the encoder role may read in this tick
     int64_t tick_steps, tick_ssl_steps;
