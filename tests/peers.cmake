@@ -6,3 +6,9 @@ if(Python3_FOUND)
     set_tests_properties(compare_dm_control PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600
         ENVIRONMENT "RLRUN_DATA=${CMAKE_SOURCE_DIR}")
 endif()
+# Our statistics beside the rliable package where Python has it; skipped otherwise.
+if(Python3_FOUND)
+    add_test(NAME compare_rliable COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_rliable.py
+             $<TARGET_FILE:rlrun> ${CMAKE_CURRENT_SOURCE_DIR}/data/scores)
+    set_tests_properties(compare_rliable PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()

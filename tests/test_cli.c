@@ -94,6 +94,7 @@ static void wrong_usage(void **state) {
         {"list envz", "(did you mean 'envs'?)"},
         {"bench", "bench what?"},
         {"plot", "plot what?"},
+        {"stats", "stats of what?"},
     };
     struct result *result = MEM_NEW(struct result);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
