@@ -432,21 +432,33 @@ enum rl_status checkpoint_verify(const char *path, int64_t *step, struct rl_erro
     return status;
 }
 
-enum rl_status checkpoint_find_latest(const char *dir, char path[CHECKPOINT_PATH_BYTES],
+enum rl_status checkpoint_find_before(const char *dir, int64_t before,
+                                      char path[CHECKPOINT_PATH_BYTES], int64_t *step,
                                       struct rl_error *err) {
     struct listing listing;
     listing_read(&listing, dir);
-    size_t at = 0;
-    for (; at < listing.count; at++) {
+    int damaged_count = 0;
+    bool found = false;
+    for (size_t i = 0; i < listing.count && !found; i++) {
         struct rl_error why = {0};
-        step_path(path, dir, listing.step[at]);
-        if (checkpoint_verify(path, NULL, &why) == RL_OK) break;
+        if (listing.step[i] >= before) continue;
+        step_path(path, dir, listing.step[i]);
+        *step = listing.step[i];
+        found = checkpoint_verify(path, NULL, &why) == RL_OK;
+        if (found) continue;
+        damaged_count++;
         log_warning("skipping a checkpoint: %s", why.message);
     }
-    bool found = at < listing.count;
     mem_free(listing.step);
     if (found) return RL_OK;
-    if (at)
-        return rl_fail(err, RL_ENOTFOUND, "none of the %zu checkpoints in %s is whole", at, dir);
+    if (damaged_count)
+        return rl_fail(err, RL_ENOTFOUND, "none of the %d checkpoints in %s is whole",
+                       damaged_count, dir);
     return rl_fail(err, RL_ENOTFOUND, "no checkpoint in %s", dir);
+}
+
+enum rl_status checkpoint_find_latest(const char *dir, char path[CHECKPOINT_PATH_BYTES],
+                                      struct rl_error *err) {
+    int64_t step;
+    return checkpoint_find_before(dir, INT64_MAX, path, &step, err);
 }

@@ -39,7 +39,11 @@ RL_CHECKED enum rl_status checkpoint_load_part(const char *path, checkpoint_visi
 // Checksums only; step may be NULL.
 RL_CHECKED enum rl_status checkpoint_verify(const char *path, int64_t *step, struct rl_error *err);
 
-// The newest file in DIR that verifies; torn or corrupt ones are skipped with a warning. None:
-// RL_ENOTFOUND.
+// The newest file in DIR of a step before `before` that verifies, and its step; torn or corrupt
+// ones are skipped with a warning. None: RL_ENOTFOUND.
+RL_CHECKED enum rl_status checkpoint_find_before(const char *dir, int64_t before,
+                                                 char path[CHECKPOINT_PATH_BYTES], int64_t *step,
+                                                 struct rl_error *err);
+// The newest of all.
 RL_CHECKED enum rl_status checkpoint_find_latest(const char *dir, char path[CHECKPOINT_PATH_BYTES],
                                                  struct rl_error *err);

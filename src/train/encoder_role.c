@@ -79,7 +79,7 @@ enum rl_status encoder_role_run(struct trainer *trainer, struct rl_error *err) {
     trainer->publish_left =
         publisher_advance(&trainer->publisher, trainer->encode_tape, trainer->replay,
                           trainer->window, (int64_t)ceil(entries));
-    return RL_OK;
+    return trainer->latent_store ? latent_store_spill(trainer->latent_store, err) : RL_OK;
 }
 
 static int64_t next_publish(const struct trainer *trainer) {

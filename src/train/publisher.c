@@ -40,21 +40,21 @@ void publisher_begin(struct publisher *publisher, const struct params *params,
     publisher->active = true;
 }
 
-static real *row(const struct publisher *publisher, const struct replay *replay, int64_t entry) {
+real *publisher_row(const struct publisher *publisher, const struct replay *replay, int64_t entry) {
     return publisher->latents + entry % replay_spec(replay)->capacity * publisher->candidate.dim;
 }
 
 // Encodes [entry, entry + n): n is at most SNAPSHOT_BATCH, and the rows do not wrap inside a batch.
 static void encode_batch(struct publisher *publisher, struct tape *tape,
                          const struct replay *replay, int64_t entry, int n) {
-    for (int i = 0; i < n; i++) {
-        replay_stack(replay, entry + i, publisher->pixels + (size_t)i * publisher->stack_bytes);
-    }
+    int64_t entries[SNAPSHOT_BATCH];
+    for (int i = 0; i < n; i++) entries[i] = entry + i;
+    replay_stacks(replay, entries, n, publisher->pixels);
     snapshot_encode_raw(&publisher->candidate, tape, n, publisher->pixels,
-                        row(publisher, replay, entry));
+                        publisher_row(publisher, replay, entry));
 }
 
-// Batches start at multiples of SNAPSHOT_BATCH, so that a restore cuts them the same way.
+// Batches start at multiples of SNAPSHOT_BATCH, however the work was cut into calls.
 static void encode_range(struct publisher *publisher, struct tape *tape,
                          const struct replay *replay, int64_t from, int64_t to) {
     int64_t capacity = replay_spec(replay)->capacity;
@@ -88,7 +88,7 @@ static double fit(struct publisher *publisher, struct replay *replay, struct rep
     float *old = MEM_ARRAY(float, n *dim);
     for (int64_t i = 0; i < n; i++) {
         int64_t entry = all.begin + i * total / n;
-        memcpy(raw + i * dim, row(publisher, replay, entry), (size_t)dim * sizeof(real));
+        memcpy(raw + i * dim, publisher_row(publisher, replay, entry), (size_t)dim * sizeof(real));
         memcpy(old + i * dim, replay_latent(replay, entry), (size_t)dim * sizeof(float));
     }
     double correlation = snapshot_fit(&publisher->candidate, n, raw, align ? old : NULL);
@@ -108,7 +108,7 @@ double publisher_commit(struct publisher *publisher, struct tape *tape, struct r
     double correlation = fit(publisher, replay, all, align && snapshot->version > 0);
     int dim = publisher->candidate.dim;
     for (int64_t entry = all.begin; entry < all.end; entry++) {
-        real *latent = row(publisher, replay, entry);
+        real *latent = publisher_row(publisher, replay, entry);
         snapshot_finish_rows(&publisher->candidate, NULL, 1, latent);
         float *out = replay_latent(replay, entry);
         for (int j = 0; j < dim; j++) out[j] = (float)latent[j];
@@ -127,9 +127,4 @@ void publisher_visit(struct publisher *publisher, const char *prefix,
     state_field(visitor, publisher, next);
     state_field(visitor, publisher, active);
     state_leave(visitor, mark);
-}
-
-void publisher_restore(struct publisher *publisher, struct tape *tape,
-                       const struct replay *replay) {
-    if (publisher->active) encode_range(publisher, tape, replay, publisher->begin, publisher->next);
 }

@@ -35,8 +35,10 @@ int64_t publisher_advance(struct publisher *publisher, struct tape *tape,
 double publisher_commit(struct publisher *publisher, struct tape *tape, struct replay *replay,
                         struct snapshot *snapshot, bool align);
 
-// A publish under way is saved as its weights and position, and its latents are computed again on
-// load with publisher_restore, in the same batches and so to the same bits.
+// Row of an entry that is encoded: raw while a publish is under way.
+real *publisher_row(const struct publisher *publisher, const struct replay *replay, int64_t entry);
+
+// A publish under way is saved as its weights and position; its rows are in files of their own
+// (latent_store.h).
 void publisher_visit(struct publisher *publisher, const char *prefix,
                      struct state_visitor *visitor);
-void publisher_restore(struct publisher *publisher, struct tape *tape, const struct replay *replay);

@@ -14,8 +14,8 @@
 #include "base/metrics.h"
 #include "replay/replay_store.h"
 #include "train/evaluate.h"
+#include "train/latent_store.h"
 #include "train/logger.h"
-#include "train/publisher.h"
 
 // Where the run stands; saved as a whole.
 struct counters {
@@ -26,6 +26,11 @@ struct counters {
     int64_t episode_steps;
     int64_t logged_step, evaluated_step;
     int64_t next_log, next_eval, next_publish, next_checkpoint;
+};
+
+// What a checkpoint on the disk needs beside its own file.
+struct kept_checkpoint {
+    int64_t step, replay_begin, latent_version;
 };
 
 struct trainer {
@@ -52,9 +57,9 @@ struct trainer {
     struct logger *logger;
     struct replay_store *replay_store;
     struct replay_store_state replay_state; // of the last checkpoint
-    uint64_t latents_hash;
-    int64_t *kept_begins,
-        *kept_steps; // replay's begin and agent step of the checkpoints that are kept
+    struct latent_store *latent_store;      // latents only
+    struct latent_store_state latent_state;
+    struct kept_checkpoint *kept; // (keep_checkpoints) oldest first
     int n_kept;
     void *env_state; // scratch of a checkpoint
     char run_dir[4096];

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "nn/safetensors.h"
 #include "train/checkpoint.h"
@@ -17,11 +16,14 @@ static enum rl_status open_store(struct trainer *trainer, const char *run_dir,
                                  struct rl_error *err) {
     snprintf(trainer->run_dir, sizeof trainer->run_dir, "%s", run_dir);
     trainer->env_state = mem_alloc(env_state_bytes(trainer->env));
-    trainer->kept_begins = MEM_ARRAY(int64_t, trainer->parts.run.keep_checkpoints);
-    trainer->kept_steps = MEM_ARRAY(int64_t, trainer->parts.run.keep_checkpoints);
+    trainer->kept = MEM_ARRAY(struct kept_checkpoint, trainer->parts.run.keep_checkpoints);
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "replay");
     trainer->replay_store = replay_store_create(folder);
+    if (trainer->publisher.candidate.encoder) {
+        trainer->latent_store = latent_store_create(folder, trainer->replay,
+                                                    &trainer->parts.snapshot, &trainer->publisher);
+    }
     trainer->logger = logger_create(trainer->run_dir, err);
     return trainer->logger ? RL_OK : err->code;
 }
@@ -29,8 +31,8 @@ static enum rl_status open_store(struct trainer *trainer, const char *run_dir,
 void store_release(struct trainer *trainer) {
     logger_destroy(trainer->logger);
     replay_store_destroy(trainer->replay_store);
-    mem_free(trainer->kept_begins);
-    mem_free(trainer->kept_steps);
+    latent_store_destroy(trainer->latent_store);
+    mem_free(trainer->kept);
     mem_free(trainer->env_state);
 }
 
@@ -55,7 +57,7 @@ static void visit_counters(struct trainer *trainer, struct state_visitor *visito
     state_field(visitor, trainer, policy_metrics);
     state_field(visitor, trainer, encoder_metrics);
     state_field(visitor, trainer, replay_state);
-    state_field(visitor, trainer, latents_hash);
+    state_field(visitor, trainer, latent_state);
     state_bytes(visitor, "env", trainer->env_state, env_state_bytes(trainer->env));
     state_leave(visitor, mark);
 }
@@ -70,92 +72,24 @@ static void visit(void *object, struct state_visitor *visitor) {
     logger_visit(trainer->logger, "logger", visitor);
 }
 
-// --- latents of the replay: they depend on when each was encoded, so they are kept as they are ---
-
-static bool has_latents(const struct trainer *trainer) {
-    return trainer->parts.features == FEATURE_KIND_LATENTS && trainer->parts.snapshot.version > 0;
-}
-
-static void latents_path(const struct trainer *trainer, int64_t step, char *path, size_t size) {
-    int length = snprintf(path, size, "%s/replay/latents-%012lld.safetensors", trainer->run_dir,
-                          (long long)step);
-    RL_ASSERT(length > 0 && (size_t)length < size);
-}
-
-// Gathers the ring's rows, oldest first. The caller frees them.
-static float *gather_latents(struct trainer *trainer, size_t *bytes) {
-    int64_t begin = replay_begin(trainer->replay), end = replay_end(trainer->replay);
-    size_t row_bytes = (size_t)trainer->parts.feature_dim * sizeof(float);
-    *bytes = mem_size((size_t)(end - begin), row_bytes);
-    float *rows = mem_alloc(*bytes);
-    for (int64_t entry = begin; entry < end; entry++) {
-        float *row = rows + (entry - begin) * trainer->parts.feature_dim;
-        memcpy(row, replay_latent(trainer->replay, entry), row_bytes);
-    }
-    return rows;
-}
-
-static enum rl_status save_latents(struct trainer *trainer, struct rl_error *err) {
-    if (!has_latents(trainer)) return RL_OK;
-    size_t bytes;
-    float *rows = gather_latents(trainer, &bytes);
-    trainer->latents_hash = XXH3_64bits(rows, bytes);
-    struct st_tensor tensor = {.name = "latents",
-                               .dtype = ST_F32,
-                               .ndim = 2,
-                               .dim = {replay_end(trainer->replay) - replay_begin(trainer->replay),
-                                       trainer->parts.feature_dim},
-                               .count = (int64_t)(bytes / sizeof(float)),
-                               .data = rows};
-    char path[4300];
-    latents_path(trainer, trainer->count.steps, path, sizeof path);
-    enum rl_status status = st_write(path, &tensor, 1, NULL, 0, err);
-    mem_free(rows);
-    return status;
-}
-
-static enum rl_status load_latents(struct trainer *trainer, struct rl_error *err) {
-    if (!has_latents(trainer)) return RL_OK;
-    char path[4300];
-    latents_path(trainer, trainer->count.steps, path, sizeof path);
-    struct st_file file;
-    enum rl_status status = st_read(path, &file, err);
-    if (status != RL_OK) return status;
-    int dim = trainer->parts.feature_dim;
-    int64_t begin = replay_begin(trainer->replay), n = replay_end(trainer->replay) - begin;
-    const struct st_tensor *tensor = st_find(&file, "latents");
-    bool whole =
-        tensor && tensor->dtype == ST_F32 && tensor->count == n * dim &&
-        XXH3_64bits(tensor->data, (size_t)(n * dim) * sizeof(float)) == trainer->latents_hash;
-    if (!whole)
-        status =
-            rl_fail(err, RL_EFORMAT, "%s does not belong to its checkpoint, or is damaged", path);
-    for (int64_t i = 0; i < n && whole; i++) {
-        const char *row = (const char *)tensor->data + (size_t)(i * dim) * sizeof(float);
-        memcpy(replay_latent(trainer->replay, begin + i), row, (size_t)dim * sizeof(float));
-    }
-    st_release(&file);
-    return status;
-}
-
 // --- checkpoints ---
 
-// What only checkpoints that are gone needed goes too: history of the newest `keep` ones, oldest
-// first.
+// Remembers the checkpoint just written and removes what only older ones needed that are gone.
 static void prune(struct trainer *trainer) {
     int keep = (int)trainer->parts.run.keep_checkpoints;
     if (trainer->n_kept == keep) {
-        char path[4300];
-        latents_path(trainer, trainer->kept_steps[0], path, sizeof path);
-        unlink(path);
-        memmove(trainer->kept_begins, trainer->kept_begins + 1,
-                (size_t)(keep - 1) * sizeof(int64_t));
-        memmove(trainer->kept_steps, trainer->kept_steps + 1, (size_t)(keep - 1) * sizeof(int64_t));
         trainer->n_kept--;
+        memmove(trainer->kept, trainer->kept + 1, (size_t)trainer->n_kept * sizeof *trainer->kept);
     }
-    trainer->kept_begins[trainer->n_kept] = trainer->replay_state.begin;
-    trainer->kept_steps[trainer->n_kept++] = trainer->count.steps;
-    if (trainer->n_kept == keep) replay_store_prune(trainer->replay_store, trainer->kept_begins[0]);
+    trainer->kept[trainer->n_kept++] =
+        (struct kept_checkpoint){.step = trainer->count.steps,
+                                 .replay_begin = trainer->replay_state.begin,
+                                 .latent_version = trainer->latent_state.latents.version};
+    if (trainer->n_kept < keep) return;
+    const struct kept_checkpoint *oldest = &trainer->kept[0];
+    replay_store_prune(trainer->replay_store, oldest->replay_begin);
+    if (trainer->latent_store)
+        latent_store_prune(trainer->latent_store, oldest->latent_version, oldest->replay_begin);
 }
 
 static void wall_path(const struct trainer *trainer, char *path, size_t size) {
@@ -181,7 +115,7 @@ static void load_wall_time(struct trainer *trainer) {
 }
 
 enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
-    if (trainer->n_kept && trainer->kept_steps[trainer->n_kept - 1] == trainer->count.steps)
+    if (trainer->n_kept && trainer->kept[trainer->n_kept - 1].step == trainer->count.steps)
         return RL_OK;
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
@@ -191,7 +125,8 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
         status =
             replay_store_save(trainer->replay_store, trainer->replay, &trainer->replay_state, err);
     }
-    if (status == RL_OK) status = save_latents(trainer, err);
+    if (status == RL_OK && trainer->latent_store)
+        status = latent_store_save(trainer->latent_store, &trainer->latent_state, err);
     if (status == RL_OK) {
         status = checkpoint_save(folder, trainer->count.steps, visit, trainer,
                                  (int)trainer->parts.run.keep_checkpoints, err);
@@ -201,13 +136,9 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     return status;
 }
 
-enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
-    char folder[4200], path[CHECKPOINT_PATH_BYTES];
-    enum rl_status status = open_store(trainer, run_dir, err);
-    if (status != RL_OK) return status;
-    file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
-    status = checkpoint_find_latest(folder, path, err);
-    if (status == RL_OK) status = checkpoint_load(path, visit, trainer, err);
+static enum rl_status restore_from(struct trainer *trainer, const char *path,
+                                   struct rl_error *err) {
+    enum rl_status status = checkpoint_load(path, visit, trainer, err);
     if (status == RL_OK) {
         status =
             env_state_load(trainer->env, trainer->env_state, env_state_bytes(trainer->env), err);
@@ -216,15 +147,42 @@ enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, stru
         status = replay_store_load(trainer->replay_store, &trainer->replay_state, trainer->replay,
                                    trainer->roles, err);
     }
-    if (status == RL_OK) status = load_latents(trainer, err);
+    if (status == RL_OK && trainer->latent_store) {
+        status =
+            latent_store_load(trainer->latent_store, &trainer->latent_state, trainer->roles, err);
+    }
+    return status;
+}
+
+// From the newest checkpoint that is whole with its replay and latents; says which it passes over.
+static enum rl_status restore_newest(struct trainer *trainer, struct rl_error *err) {
+    char folder[4200], path[CHECKPOINT_PATH_BYTES];
+    file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
+    int64_t step = INT64_MAX;
+    struct rl_error why = {0}, first = {0};
+    for (;;) {
+        enum rl_status status = checkpoint_find_before(folder, step, path, &step, &why);
+        if (status != RL_OK) break;
+        status = restore_from(trainer, path, &why);
+        if (status == RL_OK) return RL_OK;
+        if (first.code == RL_OK) first = why;
+        if (status != RL_EFORMAT && status != RL_EIO && status != RL_ENOTFOUND) break;
+        log_warning("cannot go on from %s: %s", path, why.message);
+    }
+    *err = first.code == RL_OK ? why : first;
+    return err->code;
+}
+
+enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
+    enum rl_status status = open_store(trainer, run_dir, err);
+    if (status == RL_OK) status = restore_newest(trainer, err);
     if (status == RL_OK) status = logger_begin(trainer->logger, err);
     if (status != RL_OK) return status;
     load_wall_time(trainer);
-    if (trainer->publisher.candidate.encoder) {
-        publisher_restore(&trainer->publisher, trainer->encode_tape, trainer->replay);
-    }
-    trainer->kept_begins[0] = trainer->replay_state.begin;
-    trainer->kept_steps[0] = trainer->count.steps;
+    trainer->kept[0] =
+        (struct kept_checkpoint){.step = trainer->count.steps,
+                                 .replay_begin = trainer->replay_state.begin,
+                                 .latent_version = trainer->latent_state.latents.version};
     trainer->n_kept = 1;
     return RL_OK;
 }
