@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "density/likelihood.h"
+#include "density/nade_logits.h"
 #include "ssl/bank.h"
 #include "ssl/gru.h"
 #include "ssl/losses.h"
@@ -426,7 +427,7 @@ static void check_made(struct run *run) {
 static void check_nade(struct run *run) {
     struct tensor *x = fixed(run, "x"), *w = variable(run, "W"), *c = variable(run, "c"),
                   *v = variable(run, "V"), *b = variable(run, "b");
-    finish_density(run, density_nade(run->tape, x, w, c, v, b), x);
+    finish_density(run, density_nade_logits(run->tape, x, w, c, v, b), x);
 }
 
 static void check_nce(struct run *run) {

@@ -15,11 +15,6 @@ void density_mask(int n_out, const int *out_degree, int n_in, const int *in_degr
 struct tensor *density_masked_linear(struct tape *tape, struct tensor *x, struct tensor *w,
                                      const real *mask, struct tensor *b);
 
-// NADE (Larochelle and Murray 2011): logits b_i + V_i sigmoid(c + W[:, <i] x_<i), in O(D H) a row.
-// w (H, D), c (H), v (D, H), b (D). Gradients to the weights only.
-struct tensor *density_nade(struct tape *tape, struct tensor *x, struct tensor *w, struct tensor *c,
-                            struct tensor *v, struct tensor *b);
-
 // Noise-contrastive estimation (Gutmann and Hyvaerinen 2010; Mnih and Teh 2012): scores of data (B,
 // 1) and of K noise draws each (B, K), with the noise's log probabilities: (B, 1), to be averaged.
 struct tensor *density_nce(struct tape *tape, struct tensor *data, struct tensor *noise,
