@@ -12,9 +12,9 @@ declare -A may=(
     [viewer]="viewer envs render base" [cli]="cli viewer train agents ssl encoders envs replay render density nn math base"
 )
 declare -A library=( # header pattern -> folders that may include it
-    [cblas]="math" [yaml.h]="base" [xxhash]="base replay train" [jansson]="nn train render" [lz4]="replay"
+    [cblas]="math" [yaml.h]="base" [xxhash]="base replay train" [jansson]="nn train render" [lz4]="replay" [zlib.h]="replay"
     [mujoco/]="render envs viewer train cli" [GLFW/]="viewer" [libav]="viewer" [EGL/]="render" [mpi.h]="train"
-    [png.h]="render base viewer" [pb-c]="train"
+    [png.h]="base" [pb-c]="train"
 )
 bad=0
 while IFS=: read -r file line text; do

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "math/simd.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "render/render.h"
 
 static const char scene_xml[] =

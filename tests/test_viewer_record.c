@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 
 static char dir[] = "/tmp/test_viewer_record_XXXXXX";
 

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "viewer/video.h"
 
 #if RLRUN_HAVE_LIBAV

@@ -9,7 +9,7 @@
 #include "cli/render_sheet.h"
 #include "envs/env.h"
 #include "nn/safetensors.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "render/render.h"
 
 enum kind { KIND_RGB, KIND_GRAY, KIND_DEPTH, KIND_SEGMENTATION };

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "envs/env.h"
 #include "render/compare.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "render/render.h"
 
 enum { COLUMNS = 6, GAP = 4, STEPS = 20, MAX_ACTIONS = 64 };

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "viewer/video_libav.h"
 
 enum { PATH_BYTES = 4096, MAX_PICTURES = 100000 };

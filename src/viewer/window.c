@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "envs/mj.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 #include "viewer/canvas.h"
 #include "viewer/stage.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char path[64];

@@ -24,6 +24,7 @@ rlrun_dependency(jansson jansson REQUIRED "safetensors headers (libjansson-dev)"
 rlrun_dependency(xxhash libxxhash REQUIRED "checksums (libxxhash-dev)")
 rlrun_dependency(lz4 liblz4 REQUIRED "replay compression (liblz4-dev)")
 rlrun_dependency(png libpng REQUIRED "pictures (libpng-dev)")
+rlrun_dependency(zlib zlib REQUIRED "data files: .npz, .gz (zlib1g-dev)")
 rlrun_dependency(protobuf_c libprotobuf-c REQUIRED "TensorBoard events (libprotobuf-c-dev)")
 find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)
