@@ -31,6 +31,10 @@ static const struct opt_spec replay_specs[] = {
                 "agent steps that the replay keeps"),
     OPT_ROW_BOOL(struct replay_options, compress, "false",
                  "keep frames compressed: a quarter of the memory, batches of pixels take longer"),
+    OPT_ROW_REAL(struct replay_options, priority_alpha, "0", 0, 1,
+                 "prioritised replay: drawn by |TD error| to this power (paper: 0.6); 0 = uniform"),
+    OPT_ROW_REAL(struct replay_options, priority_beta, "0.4", 0, 1,
+                 "its importance weights' power at the start; 1 at the run's end"),
     OPT_END,
 };
 const struct opt_table replay_opts = {"replay", replay_specs};

@@ -24,8 +24,9 @@ struct run_options {
 extern const struct opt_table run_opts;
 
 struct replay_options {
-    int64_t capacity; // entries (agent steps)
-    bool compress;    // frames as LZ4 of the difference to a key frame
+    int64_t capacity;                     // entries (agent steps)
+    bool compress;                        // frames as LZ4 of the difference to a key frame
+    double priority_alpha, priority_beta; // prioritised replay (batch_source.h); alpha 0: uniform
 };
 extern const struct opt_table replay_opts;
 

@@ -73,7 +73,6 @@ enum rl_status trainer_create(struct trainer *trainer, struct config *config,
     uint64_t seed = (uint64_t)parts->run.seed;
     trainer->start_s = clock_now_s();
     trainer->action_rng = rng_fork(seed, "random actions");
-    trainer->batch_rng = rng_fork(seed, "batches");
     trainer->env = env_create(parts->run.env, &parts->env, seed, err);
     enum rl_status status = trainer->env ? RL_OK : err->code;
     if (status == RL_OK) status = create_pools(trainer, err);

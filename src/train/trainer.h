@@ -13,6 +13,7 @@
 
 #include "base/metrics.h"
 #include "replay/replay_store.h"
+#include "train/batch_source.h"
 #include "train/evaluate.h"
 #include "train/latent_store.h"
 #include "train/logger.h"
@@ -42,11 +43,11 @@ struct trainer {
     struct pool *roles;         // runs the two roles
     struct pool *kernels;       // of the agent, when there is no encoder role
     struct tape *act_tape, *encode_tape;
-    struct rng action_rng, batch_rng;
+    struct rng action_rng;
     struct counters count;
     struct metrics policy_metrics, encoder_metrics; // since the last row of the log
     struct metrics shown;                           // the last row, for the progress line
-    struct batch batch;
+    struct batch_source batches;
     uint8_t *stack;              // scratch: one stack of frames
     real *features;              // one row, for acting
     struct replay_window window; // what the encoder role may read in this tick

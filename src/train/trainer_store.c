@@ -53,7 +53,7 @@ static void visit_counters(struct trainer *trainer, struct state_visitor *visito
     size_t mark = state_enter(visitor, "run");
     state_field(visitor, trainer, count);
     state_rng(visitor, "action_rng", &trainer->action_rng);
-    state_rng(visitor, "batch_rng", &trainer->batch_rng);
+    batch_source_visit(&trainer->batches, visitor);
     state_field(visitor, trainer, policy_metrics);
     state_field(visitor, trainer, encoder_metrics);
     state_field(visitor, trainer, replay_state);
@@ -179,6 +179,7 @@ enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, stru
     if (status == RL_OK) status = logger_begin(trainer->logger, err);
     if (status != RL_OK) return status;
     load_wall_time(trainer);
+    batch_source_restore(&trainer->batches);
     trainer->kept[0] =
         (struct kept_checkpoint){.step = trainer->count.steps,
                                  .replay_begin = trainer->replay_state.begin,
