@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 
 struct bench_options {
     const char *bench; // its own name
@@ -24,8 +25,8 @@ struct bench_row {
     const char *peer;     // what it is compared with, or NULL
     double peer_value;    // in the same unit
     bool lower_is_better; // of the unit (times): ratio is then peer_value / value
-    double
-        peak_fraction; // of the machine's arithmetic or memory peak, measured; 0 = does not apply
+    double peak_fraction; // of the machine's arithmetic peak, measured; 0 = does not apply
+    double best;          // fastest repetition, in the same unit; 0 = not told
 };
 
 // ratio (times better than the peer) is worked out here.
@@ -38,9 +39,17 @@ bool bench_wanted(const struct bench_options *options, const char *case_name);
 double bench_cpu_seconds(const struct bench_options *options, void (*run)(void *context),
                          void *context);
 
-// This thread's arithmetic peak in operations a CPU second (math/peak.h), measured now: beside the
-// case that is compared with it, because other programs and the clock change it.
-double bench_peak_flops(void);
+// Seconds of one call, measured the same way: the thread's CPU time if options->threads is 1, else
+// wall time, since a thread that waits for the others spends none.
+struct bench_time {
+    double median_s, best_s;
+};
+struct bench_time bench_time(const struct bench_options *options, void (*run)(void *context),
+                             void *context);
+
+// Arithmetic peak in operations a second of all threads of the pool at once (math/peak.h), measured
+// now: beside the case that is compared with it, because other programs and the clock change it.
+double bench_peak_flops(struct pool *pool);
 
 struct bench {
     const char *name, *summary;

@@ -116,10 +116,10 @@ static void bench_conv(const struct bench_options *options, struct kernels_bench
     fill(&bench->rng, bench->b, n_weights);
     for (size_t i = 0; i < n_in; i++) bench->pixels[i] = (uint8_t)rng_below(&bench->rng, 256);
     double flops = conv_flops(s);
-    double forward_s = bench_cpu_seconds(options, conv_forward_once, bench);
+    double forward_s = bench_time(options, conv_forward_once, bench).median_s;
     if (bench_wanted(options, forward)) report(options, bench, forward, flops, forward_s);
     if (bench_wanted(options, backward)) { // reads what the forward pass left in c
-        double seconds = bench_cpu_seconds(options, conv_backward_once, bench);
+        double seconds = bench_time(options, conv_backward_once, bench).median_s;
         report(options, bench, backward, (c->pixels ? 1 : 2) * flops, seconds);
     }
     mem_free(bench->a), mem_free(bench->gradient_a), mem_free(bench->b);
@@ -147,7 +147,7 @@ static void bench_gemm(const struct bench_options *options, struct kernels_bench
     bench->c = MEM_ARRAY(real, (size_t)g->m * g->n);
     fill(&bench->rng, bench->a, n_a);
     fill(&bench->rng, bench->b, n_b);
-    double seconds = bench_cpu_seconds(options, gemm_once, bench);
+    double seconds = bench_time(options, gemm_once, bench).median_s;
     report(options, bench, name, 2.0 * g->m * g->n * g->k, seconds);
     mem_free(bench->a), mem_free(bench->b), mem_free(bench->c);
 }
@@ -178,7 +178,7 @@ static void bench_optim(const struct bench_options *options, struct kernels_benc
     } cases[] = {{"adam-4Mi", adam_once, 7}, {"ema-4Mi", ema_once, 3}};
     for (int i = 0; i < 2; i++) {
         if (!bench_wanted(options, cases[i].name)) continue;
-        double seconds = bench_cpu_seconds(options, cases[i].run, bench);
+        double seconds = bench_time(options, cases[i].run, bench).median_s;
         bench_report(options, &(struct bench_row){.case_name = cases[i].name,
                                                   .value = cases[i].arrays * sizeof(real) *
                                                            WEIGHTS / seconds * 1e-9,
@@ -198,7 +198,7 @@ static void bench_images(const struct bench_options *options, struct kernels_ben
     if (!bench_wanted(options, "shift-84x84x9")) return;
     bench->pixels = MEM_ARRAY(uint8_t, SIDE * SIDE * CHANNELS);
     bench->moved = MEM_ARRAY(uint8_t, SIDE * SIDE * CHANNELS);
-    double seconds = bench_cpu_seconds(options, shift_once, bench);
+    double seconds = bench_time(options, shift_once, bench).median_s;
     bench_report(options, &(struct bench_row){"shift-84x84x9", 1 / seconds, "images/s"});
     mem_free(bench->pixels), mem_free(bench->moved);
 }
@@ -207,7 +207,7 @@ enum rl_status bench_kernels(const struct bench_options *options, struct rl_erro
     struct kernels_bench bench = {.rng = rng_seed(1)};
     bench.pool = pool_create((int)options->threads, err);
     if (!bench.pool) return err->code;
-    bench.peak = bench_peak_flops() * (double)options->threads;
+    bench.peak = bench_peak_flops(bench.pool);
     char peak[32];
     snprintf(peak, sizeof peak, "peak-%d", (int)options->threads);
     if (bench_wanted(options, peak)) report(options, &bench, peak, bench.peak, 1);

@@ -44,6 +44,7 @@ static void report_json(const struct bench_options *options, const struct bench_
         json_line_real(&line, "ratio", ratio_of(row));
     }
     if (row->peak_fraction > 0) json_line_real(&line, "peak_fraction", row->peak_fraction);
+    if (row->best > 0) json_line_real(&line, "best", row->best);
     json_line_end(&line);
     fputs(line.data, stdout);
     text_release(&line);
@@ -65,10 +66,11 @@ bool bench_wanted(const struct bench_options *options, const char *case_name) {
     return strstr(case_name, options->filter) != NULL;
 }
 
-static double time_calls(void (*run)(void *context), void *context, int64_t calls) {
-    double start_s = clock_thread_cpu_s();
+static double time_calls(double (*clock_s)(void), void (*run)(void *context), void *context,
+                         int64_t calls) {
+    double start_s = clock_s();
     for (int64_t i = 0; i < calls; i++) run(context);
-    return clock_thread_cpu_s() - start_s;
+    return clock_s() - start_s;
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -76,29 +78,57 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-double bench_cpu_seconds(const struct bench_options *options, void (*run)(void *context),
-                         void *context) {
+static struct bench_time time_by(double (*clock_s)(void), double seconds,
+                                 void (*run)(void *context), void *context) {
     int64_t calls = 1;
     run(context); // touches memory and starts threads
-    while (time_calls(run, context, calls) < 1e-3) calls *= 2;
-    double samples[MAX_REPETITIONS], end_s = clock_now_s() + options->seconds;
+    while (time_calls(clock_s, run, context, calls) < 1e-3) calls *= 2;
+    double samples[MAX_REPETITIONS], end_s = clock_now_s() + seconds;
     int count = 0;
     while (count < MAX_REPETITIONS && (count < MIN_REPETITIONS || clock_now_s() < end_s)) {
-        samples[count++] = time_calls(run, context, calls) / (double)calls;
+        samples[count++] = time_calls(clock_s, run, context, calls) / (double)calls;
     }
     qsort(samples, (size_t)count, sizeof *samples, compare_doubles);
-    return samples[count / 2];
+    return (struct bench_time){samples[count / 2], samples[0]};
+}
+
+double bench_cpu_seconds(const struct bench_options *options, void (*run)(void *context),
+                         void *context) {
+    return time_by(clock_thread_cpu_s, options->seconds, run, context).median_s;
+}
+
+struct bench_time bench_time(const struct bench_options *options, void (*run)(void *context),
+                             void *context) {
+    double (*clock_s)(void) = options->threads == 1 ? clock_thread_cpu_s : clock_now_s;
+    return time_by(clock_s, options->seconds, run, context);
+}
+
+#define PEAK_BURNS 64 // of one task: long beside the waking of a thread
+
+struct peak_run {
+    struct pool *pool;
+    int64_t operations; // of one thread
+};
+
+static void peak_task(void *context, int task) {
+    struct peak_run *run = context;
+    int64_t operations = 0;
+    for (int i = 0; i < PEAK_BURNS; i++) operations += peak_burn();
+    if (task == 0) run->operations = operations;
 }
 
 static void burn(void *context) {
-    *(int64_t *)context = peak_burn();
+    struct peak_run *run = context;
+    pool_run(run->pool, pool_thread_count(run->pool), peak_task, run);
 }
 
-double bench_peak_flops(void) {
-    int64_t operations = 0;
-    struct bench_options options = {.seconds = 0.05};
-    double each_s = bench_cpu_seconds(&options, burn, &operations);
-    return (double)operations / each_s;
+// The fastest repetition: nothing but other programs makes one slower.
+double bench_peak_flops(struct pool *pool) {
+    struct peak_run run = {.pool = pool};
+    int n_threads = pool_thread_count(pool);
+    double (*clock_s)(void) = n_threads == 1 ? clock_thread_cpu_s : clock_now_s;
+    double best_s = time_by(clock_s, 0.1, burn, &run).best_s;
+    return (double)(run.operations * n_threads) / best_s;
 }
 
 // --- the command ---
