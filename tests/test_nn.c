@@ -208,6 +208,26 @@ static void conv_mismatch(struct tape *tape) {
             tape_new(tape, 4, (int[]){3, 3, 4, 8}, false), NULL, 1, 0, false);
 }
 
+static void matmul_mismatch(struct tape *tape) {
+    op_matmul(tape, zeros(tape, 4, 3), true, zeros(tape, 3, 5), false);
+}
+
+static void concat_mismatch(struct tape *tape) {
+    op_concat(tape, zeros(tape, 4, 3), zeros(tape, 6, 3));
+}
+
+static void mse_mismatch(struct tape *tape) {
+    op_mse(tape, zeros(tape, 4, 1), zeros(tape, 1, 4));
+}
+
+static void row_mismatch(struct tape *tape) {
+    op_mul_row(tape, zeros(tape, 4, 3), zeros(tape, 1, 4));
+}
+
+static void norm_mismatch(struct tape *tape) {
+    op_layer_norm(tape, zeros(tape, 4, 3), zeros(tape, 1, 7), NULL, 1e-5);
+}
+
 static void used_up(struct tape *tape) {
     struct tensor *h = op_square(tape, zeros(tape, 4, 3));
     tape_backward(tape, op_sum(tape, h));
@@ -219,6 +239,11 @@ static void bugs_are_named(void **state) {
     expect_abort(add_mismatch, (const char *[]){"op_add", "(4, 3)", "(4, 5)", NULL});
     expect_abort(linear_mismatch, (const char *[]){"op_linear", "(4, 3)", "(7, 5)", NULL});
     expect_abort(conv_mismatch, (const char *[]){"op_conv", "(2, 9, 9, 3)", "(3, 3, 4, 8)", NULL});
+    expect_abort(matmul_mismatch, (const char *[]){"op_matmul", "(4, 3)", "(3, 5)", NULL});
+    expect_abort(concat_mismatch, (const char *[]){"op_concat", "(4, 3)", "(6, 3)", NULL});
+    expect_abort(mse_mismatch, (const char *[]){"op_mse", "(4, 1)", "(1, 4)", NULL});
+    expect_abort(row_mismatch, (const char *[]){"op_mul_row", "(4, 3)", "(1, 4)", NULL});
+    expect_abort(norm_mismatch, (const char *[]){"op_layer_norm", "(4, 3)", "(1, 7)", NULL});
     expect_abort(used_up, (const char *[]){"op_exp", "detach", NULL});
 }
 

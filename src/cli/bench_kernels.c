@@ -155,7 +155,8 @@ static void bench_gemm(const struct bench_options *options, struct kernels_bench
 static void adam_once(void *context) {
     struct kernels_bench *b = context;
     struct adam_hyper hyper = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
-    optim_adam(b->pool, &hyper, 100, WEIGHTS, b->a, b->b, b->c, b->gradient_a);
+    struct optim_block block = {WEIGHTS, b->a, b->b, b->c, b->gradient_a, 1};
+    optim_adam(b->pool, &hyper, 100, &block);
 }
 
 static void ema_once(void *context) {
@@ -175,7 +176,7 @@ static void bench_optim(const struct bench_options *options, struct kernels_benc
         const char *name;
         void (*run)(void *context);
         int arrays;
-    } cases[] = {{"adam-4Mi", adam_once, 7}, {"ema-4Mi", ema_once, 3}};
+    } cases[] = {{"adam-4Mi", adam_once, 8}, {"ema-4Mi", ema_once, 3}};
     for (int i = 0; i < 2; i++) {
         if (!bench_wanted(options, cases[i].name)) continue;
         double seconds = bench_time(options, cases[i].run, bench).median_s;
@@ -189,17 +190,54 @@ static void bench_optim(const struct bench_options *options, struct kernels_benc
 
 enum { SIDE = 84, CHANNELS = 9 };
 
+static const struct image_size picture = {SIDE, SIDE, CHANNELS};
+
 static void shift_once(void *context) {
     struct kernels_bench *b = context;
     image_random_shift(b->pixels, SIDE, SIDE, CHANNELS, 4, &b->rng, b->moved);
 }
 
+static void resize_once(void *context) {
+    struct kernels_bench *b = context;
+    struct image_box box = {10.3f, 7.8f, 60.5f, 66.1f, true};
+    image_resize(picture, b->pixels, &box, picture, b->moved);
+}
+
+static void jitter_once(void *context) {
+    struct kernels_bench *b = context;
+    image_colour_jitter(picture, &(struct image_jitter){0.9f, 1.2f, 0.8f}, b->moved);
+}
+
+static void grayscale_once(void *context) {
+    image_grayscale(picture, ((struct kernels_bench *)context)->moved);
+}
+
+static void solarise_once(void *context) {
+    image_solarise(image_bytes(picture), 128, ((struct kernels_bench *)context)->moved);
+}
+
+static void blur_once(void *context) {
+    struct kernels_bench *b = context;
+    image_blur(picture, 0.6f, b->pixels, b->moved);
+}
+
 static void bench_images(const struct bench_options *options, struct kernels_bench *bench) {
-    if (!bench_wanted(options, "shift-84x84x9")) return;
-    bench->pixels = MEM_ARRAY(uint8_t, SIDE * SIDE * CHANNELS);
-    bench->moved = MEM_ARRAY(uint8_t, SIDE * SIDE * CHANNELS);
-    double seconds = bench_time(options, shift_once, bench).median_s;
-    bench_report(options, &(struct bench_row){"shift-84x84x9", 1 / seconds, "images/s"});
+    static const struct {
+        const char *name;
+        void (*run)(void *context);
+    } cases[] = {{"shift-84x84x9", shift_once},       {"resize-84x84x9", resize_once},
+                 {"jitter-84x84x9", jitter_once},     {"grayscale-84x84x9", grayscale_once},
+                 {"solarise-84x84x9", solarise_once}, {"blur-84x84x9", blur_once}};
+    bench->pixels = MEM_ARRAY(uint8_t, image_bytes(picture));
+    bench->moved = MEM_ARRAY(uint8_t, image_bytes(picture));
+    for (size_t i = 0; i < image_bytes(picture); i++) {
+        bench->pixels[i] = bench->moved[i] = (uint8_t)rng_below(&bench->rng, 256);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!bench_wanted(options, cases[i].name)) continue;
+        double seconds = bench_time(options, cases[i].run, bench).median_s;
+        bench_report(options, &(struct bench_row){cases[i].name, 1 / seconds, "images/s"});
+    }
     mem_free(bench->pixels), mem_free(bench->moved);
 }
 

@@ -39,8 +39,19 @@ static double grad_norm_of(struct pool *pool, const struct params *params) {
     return sqrt(square);
 }
 
-static void step_adam(const struct optimizer *optimizer, struct pool *pool, double lr,
-                      size_t offset, size_t count, bool decay) {
+static struct optim_block block_of(const struct optimizer *optimizer, size_t offset, size_t count,
+                                   double scale) {
+    const struct params *params = optimizer->params;
+    return (struct optim_block){.count = count,
+                                .w = params->value + offset,
+                                .g = params->grad + offset,
+                                .m = optimizer->m ? optimizer->m + offset : NULL,
+                                .v = optimizer->v + offset,
+                                .scale = (real)scale};
+}
+
+static void step_adam(const struct optimizer *optimizer, struct pool *pool, double lr, bool decay,
+                      const struct optim_block *block) {
     const struct optimizer_hyper *hyper = &optimizer->hyper;
     bool decoupled = hyper->kind == OPTIMIZER_ADAMW;
     struct adam_hyper adam = {.lr = lr,
@@ -49,53 +60,44 @@ static void step_adam(const struct optimizer *optimizer, struct pool *pool, doub
                               .eps = hyper->eps,
                               .l2 = decoupled ? 0 : hyper->decay,
                               .decay = decoupled && decay ? hyper->decay : 0};
-    struct params *params = optimizer->params;
-    optim_adam(pool, &adam, optimizer->step, count, params->value + offset, params->grad + offset,
-               optimizer->m + offset, optimizer->v + offset);
+    optim_adam(pool, &adam, optimizer->step, block);
 }
 
-// You 2017 as MoCo v3 applies it: the step of each weight matrix is scaled by trust |w| / |g +
-// decay w|; biases and norms take plain momentum steps.
-static void step_lars(const struct optimizer *optimizer, struct pool *pool, double lr,
-                      const struct param_item *item) {
+// Biases and norms take plain momentum steps under LARS.
+static void step_block(const struct optimizer *optimizer, struct pool *pool, double lr, bool decay,
+                       const struct optim_block *block) {
     const struct optimizer_hyper *hyper = &optimizer->hyper;
-    real *w = optimizer->params->value + item->offset, *g = optimizer->params->grad + item->offset;
-    if (!item->no_decay) {
-        struct vec_args args = {.z = w, .out = g, .a = (real)hyper->decay, .accumulate = true};
-        vec_run(pool, VEC_SCALE_GRAD, &args, item->count);
-        double w_norm = sqrt(vec_dot(pool, item->count, w, w));
-        double g_norm = sqrt(vec_dot(pool, item->count, g, g));
-        real ratio = w_norm > 0 && g_norm > 0 ? (real)(hyper->trust * w_norm / g_norm) : 1;
-        vec_run(pool, VEC_SCALE, &(struct vec_args){.x = g, .out = g, .a = ratio}, item->count);
+    switch (hyper->kind) {
+    case OPTIMIZER_ADAM:
+    case OPTIMIZER_ADAMW: step_adam(optimizer, pool, lr, decay, block); return;
+    case OPTIMIZER_SGD: optim_sgd(pool, lr, hyper->momentum, hyper->decay, block); return;
+    case OPTIMIZER_LARS: break;
     }
-    optim_sgd(pool, lr, hyper->momentum, 0, item->count, w, g, optimizer->v + item->offset);
+    if (decay) {
+        optim_lars(pool, lr, hyper->momentum, hyper->decay, hyper->trust, block);
+    } else {
+        optim_sgd(pool, lr, hyper->momentum, 0, block);
+    }
 }
 
 // Neighbours that are treated alike go through the kernel together; buffers are left alone.
-static void step_runs(const struct optimizer *optimizer, struct pool *pool, double lr) {
+static void step_runs(const struct optimizer *optimizer, struct pool *pool, double lr,
+                      double scale) {
     const struct optimizer_hyper *hyper = &optimizer->hyper;
-    struct params *params = optimizer->params;
+    const struct params *params = optimizer->params;
+    bool lars = hyper->kind == OPTIMIZER_LARS;
+    bool splits = hyper->kind == OPTIMIZER_ADAMW && hyper->decay != 0;
     for (int i = 0, next; i < params->n_items; i = next) {
         const struct param_item *first = &params->items[i];
         next = i + 1;
         if (first->buffer) continue;
-        if (hyper->kind == OPTIMIZER_LARS) {
-            step_lars(optimizer, pool, lr, first);
-            continue;
-        }
-        bool splits = hyper->kind == OPTIMIZER_ADAMW && hyper->decay != 0;
-        while (next < params->n_items && !params->items[next].buffer &&
+        while (!lars && next < params->n_items && !params->items[next].buffer &&
                (!splits || params->items[next].no_decay == first->no_decay)) {
             next++;
         }
         size_t end = next < params->n_items ? params->items[next].offset : params->count;
-        size_t count = end - first->offset;
-        if (hyper->kind == OPTIMIZER_SGD) {
-            optim_sgd(pool, lr, hyper->momentum, hyper->decay, count, params->value + first->offset,
-                      params->grad + first->offset, optimizer->v + first->offset);
-        } else {
-            step_adam(optimizer, pool, lr, first->offset, count, !first->no_decay);
-        }
+        struct optim_block block = block_of(optimizer, first->offset, end - first->offset, scale);
+        step_block(optimizer, pool, lr, !first->no_decay, &block);
     }
 }
 
@@ -109,15 +111,10 @@ enum rl_status optimizer_step(struct optimizer *optimizer, struct pool *pool, do
         return rl_fail(err, RL_ENUMERIC, "gradient of '%s' is not finite at update %lld",
                        name ? name : "?", (long long)optimizer->step + 1);
     }
-    double clip = optimizer->hyper.clip_norm;
-    if (clip > 0 && norm > clip - 1e-6) { // torch.nn.utils.clip_grad_norm_
-        struct vec_args args = {
-            .x = params->grad, .out = params->grad, .a = (real)(clip / (norm + 1e-6))};
-        vec_run(pool, VEC_SCALE, &args, params->count);
-    }
+    double clip = optimizer->hyper.clip_norm, scale = 1;
+    if (clip > 0 && norm > clip - 1e-6) scale = clip / (norm + 1e-6); // as torch's clip_grad_norm_
     optimizer->step++;
-    step_runs(optimizer, pool, optimizer->hyper.lr * lr_scale);
-    params_zero_grad(params);
+    step_runs(optimizer, pool, optimizer->hyper.lr * lr_scale, scale);
     return RL_OK;
 }
 

@@ -1,0 +1,2 @@
+#define IMAGE_TABLE image_table_avx2
+#include "math/image_loops.h"

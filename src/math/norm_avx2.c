@@ -1,0 +1,2 @@
+#define NORM_TABLE norm_table_avx2
+#include "math/norm_loops.h"

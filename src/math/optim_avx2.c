@@ -1,0 +1,2 @@
+#define OPTIM_TABLE optim_table_avx2
+#include "math/optim_loops.h"

@@ -1,0 +1,2 @@
+#define OPTIM_TABLE optim_table_portable
+#include "math/optim_loops.h"
