@@ -20,8 +20,8 @@ static void byol_beside_ddpg_learns(void **state) {
     struct text output = {0}, errors = {0};
     assert_int_equal(system("rm -rf slow_learning.tmp"), 0);
     int code =
-        program_run("ddpg --env cheetah --encoder byol --steps 4000 --seed 1 --env.image_size 64 "
-                    "--ssl.batch 64 --ddpg.random_steps 1000 --loop.ssl_first 300 "
+        program_run("ddpg --env cheetah --encoder byol --steps 8000 --seed 1 --env.image_size 64 "
+                    "--ssl.batch 64 --loop.ssl_first 300 "
                     "--eval-every 16000 --run-dir slow_learning.tmp",
                     &output, &errors);
     if (code) fail_msg("exits %d: %s", code, errors.data);

@@ -115,8 +115,10 @@ static struct agent *make_agent(const char *name, const struct agent_spec *spec,
                                 const char *extra_key, const char *extra_value) {
     struct config config = {0};
     static const char *const small[][2] = {
-        {"batch", "64"},      {"hidden", "64"},      {"n_step", "1"},         {"gamma", "0.9"},
-        {"actor_lr", "1e-3"}, {"critic_lr", "1e-3"}, {"random_steps", "500"},
+        {"batch", "64"},         {"hidden", "64"},
+        {"n_step", "1"},         {"gamma", "0.9"},
+        {"actor_lr", "1e-3"},    {"critic_lr", "1e-3"},
+        {"random_steps", "500"}, {"critic_layer_norm", "false"},
     };
     for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
         config_add(&config, name, small[i][0], small[i][1], "test", false);

@@ -88,11 +88,11 @@ static void test_auto_reset(void **state) {
     struct rl_error err = {0};
     double action[COUNT] = {0.3, -0.3, 0.1, 0, 1}, before[5];
     assert_int_equal(vec_env_reset(vec, step, &err), RL_OK);
-    for (int t = 0; t < 250; t++) {
+    for (int t = 0; t < 500; t++) {
         memcpy(before, step[4].obs, sizeof before);
         assert_int_equal(vec_env_step(vec, action, step, &err), RL_OK);
         for (int i = 0; i < COUNT; i++)
-            assert_int_equal(step[i].last, t == 249); // 1000 frames, 4 a step
+            assert_int_equal(step[i].last, t == 499); // 1000 frames, 2 a step
     }
     for (int i = 0; i < COUNT; i++) {
         assert_true(step[i].reward > 0 && step[i].discount == 1 && !step[i].first);

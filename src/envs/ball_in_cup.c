@@ -11,7 +11,7 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"catch", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 4},
+    {"catch", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 2},
     {0},
 };
 

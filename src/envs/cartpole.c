@@ -16,13 +16,13 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"balance", .time_limit_s = 10, .action_repeat = 4, .value = 1},
-    {"balance_sparse", .time_limit_s = 10, .action_repeat = 4, .value = 1, .mode = SPARSE},
-    {"swingup", .time_limit_s = 10, .action_repeat = 4, .value = 1, .mode = SWING_UP},
-    {"swingup_sparse", .time_limit_s = 10, .action_repeat = 4, .value = 1,
+    {"balance", .time_limit_s = 10, .action_repeat = 2, .value = 1},
+    {"balance_sparse", .time_limit_s = 10, .action_repeat = 2, .value = 1, .mode = SPARSE},
+    {"swingup", .time_limit_s = 10, .action_repeat = 2, .value = 1, .mode = SWING_UP},
+    {"swingup_sparse", .time_limit_s = 10, .action_repeat = 2, .value = 1,
      .mode = SWING_UP | SPARSE},
-    {"two_poles", .time_limit_s = 10, .action_repeat = 4, .value = 2, .mode = SWING_UP},
-    {"three_poles", .time_limit_s = 10, .action_repeat = 4, .value = 3, .mode = SWING_UP},
+    {"two_poles", .time_limit_s = 10, .action_repeat = 2, .value = 2, .mode = SWING_UP},
+    {"three_poles", .time_limit_s = 10, .action_repeat = 2, .value = 3, .mode = SWING_UP},
     {0},
 };
 

@@ -13,7 +13,7 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"run", .time_limit_s = 10, .action_repeat = 4},
+    {"run", .time_limit_s = 10, .action_repeat = 2},
     {0},
 };
 

@@ -21,8 +21,8 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"stand", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 4, .mode = STAND},
-    {"hop", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 4, .mode = HOP},
+    {"stand", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 2, .mode = STAND},
+    {"hop", .time_limit_s = 20, .control_timestep_s = 0.02, .action_repeat = 2, .mode = HOP},
     {0},
 };
 

@@ -14,7 +14,7 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"swingup", .time_limit_s = 20, .action_repeat = 4},
+    {"swingup", .time_limit_s = 20, .action_repeat = 2},
     {0},
 };
 

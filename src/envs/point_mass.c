@@ -15,8 +15,8 @@ static const struct domain_name names[] = {
 };
 
 static const struct task tasks[] = {
-    {"easy", .time_limit_s = 20, .action_repeat = 4, .mode = EASY},
-    {"hard", .time_limit_s = 20, .action_repeat = 4, .mode = HARD},
+    {"easy", .time_limit_s = 20, .action_repeat = 2, .mode = EASY},
+    {"hard", .time_limit_s = 20, .action_repeat = 2, .mode = HARD},
     {0},
 };
 

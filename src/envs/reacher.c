@@ -13,8 +13,8 @@ static const struct domain_name names[] = {
 
 static const struct task tasks[] = {
     // value = radius of the target, metres
-    {"easy", .time_limit_s = 20, .action_repeat = 4, .value = 0.05},
-    {"hard", .time_limit_s = 20, .action_repeat = 4, .value = 0.015},
+    {"easy", .time_limit_s = 20, .action_repeat = 2, .value = 0.05},
+    {"hard", .time_limit_s = 20, .action_repeat = 2, .value = 0.015},
     {0},
 };
 

@@ -320,3 +320,8 @@ int64_t replay_ahead(const struct replay *replay, struct replay_window window, i
     while (k-- > 0 && replay_is_transition(replay, window, entry)) entry++;
     return entry;
 }
+
+int64_t replay_behind(const struct replay *replay, int64_t entry, int k) {
+    while (k-- > 0 && entry > replay_begin(replay) && !is_first(replay, entry)) entry--;
+    return entry;
+}

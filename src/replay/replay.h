@@ -90,5 +90,7 @@ struct replay_return replay_n_step(const struct replay *replay, struct replay_wi
 // Entry k steps later in the same episode, or the episode's last one.
 int64_t replay_ahead(const struct replay *replay, struct replay_window window, int64_t entry,
                      int k);
+// Entry k steps earlier in the same episode, or the first one kept of it.
+int64_t replay_behind(const struct replay *replay, int64_t entry, int k);
 double replay_reward(const struct replay *replay, int64_t entry); // of the step taken at entry
 bool replay_is_last(const struct replay *replay, int64_t entry);

@@ -53,7 +53,7 @@ static const struct opt_spec specs[] = {
     OPT_ROW_REAL(T, decay, "0", 0, 10, "weight decay"),
     OPT_ROW_REAL(T, clip_norm, "10", 0, 1e9, "largest gradient norm; 0 = no clipping"),
     OPT_ROW_INT(T, warmup_steps, "0", 0, 1e9, "SSL steps of linear rise of the learning rate"),
-    OPT_ROW_INT(T, temporal_steps, "1", 0, 64,
+    OPT_ROW_INT(T, temporal_steps, "2", 0, 64,
                 "the positive is so many steps ahead; 0 = another view of the same moment"),
     OPT_ROW_BOOL(T, action_conditioned, "true", "predictors see the actions in between"),
     OPT_ROW_REAL(T, inverse_weight, "1", 0, 1e6, "weight of the inverse-dynamics head"),

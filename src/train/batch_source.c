@@ -94,15 +94,18 @@ static void weigh(struct batch_source *source, double progress) {
     for (int i = 0; i < source->batch.n; i++) weight[i] = (real)((double)weight[i] / largest);
 }
 
-const float *batch_source_row(const struct batch_source *source, int64_t entry) {
-    bool state = source->parts->features == FEATURE_KIND_STATE;
-    return state ? replay_obs(source->replay, entry) : replay_latent(source->replay, entry);
-}
-
-static void copy_features(const struct batch_source *source, int64_t entry, const real *out) {
-    const float *row = batch_source_row(source, entry);
-    real *to = (real *)out;
-    for (int i = 0; i < source->parts->feature_dim; i++) to[i] = (real)row[i];
+void batch_source_features(const struct batch_source *source, int64_t entry, real *out) {
+    const struct parts *parts = source->parts;
+    if (parts->features == FEATURE_KIND_STATE) {
+        const float *obs = replay_obs(source->replay, entry);
+        for (int i = 0; i < parts->feature_dim; i++) out[i] = (real)obs[i];
+        return;
+    }
+    for (int k = 0; k < (int)parts->loop.latent_stack; k++) {
+        const float *latent =
+            replay_latent(source->replay, replay_behind(source->replay, entry, k));
+        for (int i = 0; i < parts->latent_dim; i++) *out++ = (real)latent[i];
+    }
 }
 
 // DrQ's augmentation: each stack moves by its own random shift.
@@ -130,8 +133,9 @@ static void fill_row(struct batch_source *source, struct replay_window window, i
         copy_pixels(source, entry, batch->pixels + row * stack_bytes);
         copy_pixels(source, n_step.next, batch->next_pixels + row * stack_bytes);
     } else {
-        copy_features(source, entry, batch->obs + row * (size_t)parts->feature_dim);
-        copy_features(source, n_step.next, batch->next_obs + row * (size_t)parts->feature_dim);
+        row *= (size_t)parts->feature_dim;
+        batch_source_features(source, entry, (real *)batch->obs + row);
+        batch_source_features(source, n_step.next, (real *)batch->next_obs + row);
     }
 }
 

@@ -24,8 +24,9 @@ RL_CHECKED enum rl_status batch_source_init(struct batch_source *source, const s
                                             struct replay *replay, struct rl_error *err);
 void batch_source_release(struct batch_source *source);
 
-// The entry's features, not of pixels: state or latent, (feature_dim).
-const float *batch_source_row(const struct batch_source *source, int64_t entry);
+// The entry's features, not of pixels: its state, or its latent followed by those of the steps
+// before, newest first. Writes (feature_dim).
+void batch_source_features(const struct batch_source *source, int64_t entry, real *out);
 // The transition that starts at entry is complete: it may be drawn.
 void batch_source_add(struct batch_source *source, int64_t entry);
 // Fills source->batch. progress: the part of the run that is done, 0..1.

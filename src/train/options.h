@@ -38,6 +38,7 @@ struct loop_options {
     int64_t tick_steps;     // agent steps a tick
     int64_t latent_dim;     // width of the latents
     int64_t frame_stack;    // frames in the encoder's input
+    int64_t latent_stack;   // latents in the agent's: this moment's and those before it
     double ssl_per_step;    // SSL steps for each agent step
     int64_t ssl_first;      // SSL steps before the first publish
     int64_t ssl_until;      // agent step at which the encoder stops learning; 0 = never

@@ -169,7 +169,8 @@ enum rl_status parts_create(struct parts *parts, struct config *config, const st
         status = create_encoder(parts, config, err);
     }
     if (status == RL_OK && parts->features == FEATURE_KIND_LATENTS) {
-        parts->feature_dim = parts->encoder->out_dim;
+        parts->latent_dim = parts->encoder->out_dim;
+        parts->feature_dim = parts->latent_dim * (int)parts->loop.latent_stack;
         snapshot_init(&parts->snapshot, parts->encoder, parts->loop.latent_clip);
     }
     if (status == RL_OK && *parts->ssl_name && !acting_only) {

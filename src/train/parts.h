@@ -21,8 +21,9 @@ struct parts {
     struct replay_options replay;
     struct loop_options loop;
     char agent_name[32], encoder_name[32], ssl_name[32]; // "" for none
-    int stack_dim[3];                   // H, W, C * frame_stack; C = 0 without pixels
-    int feature_dim;                    // of the agent's input rows; 0 for pixels
+    int stack_dim[3]; // H, W, C * frame_stack; C = 0 without pixels
+    int latent_dim;   // of one moment's latent
+    int feature_dim;  // of the agent's input rows: a state, or latent_stack latents; 0 for pixels
     struct encoder *encoder;            // NULL for states
     struct optimizer encoder_optimizer; // of the critic's gradient (pixels)
     struct ssl *ssl;                    // NULL without

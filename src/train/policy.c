@@ -82,6 +82,16 @@ static void push_frame(struct policy *policy, const uint8_t *frame, bool first) 
     }
 }
 
+// The agent's input is the latents of this step and those before it, newest first; before an
+// episode's first it is that one again.
+static void push_latent(struct policy *policy, bool first) {
+    struct parts *parts = policy->parts;
+    size_t dim = (size_t)parts->latent_dim, old = (size_t)parts->feature_dim - dim;
+    memmove(policy->row + dim, policy->row, old * sizeof(real));
+    snapshot_encode(&parts->snapshot, policy->tape, 1, policy->stack, policy->row);
+    for (size_t i = dim; first && i < dim + old; i++) policy->row[i] = policy->row[i - dim];
+}
+
 void policy_observe(struct policy *policy, const struct time_step *step) {
     struct parts *parts = policy->parts;
     if (parts->features == FEATURE_KIND_STATE) {
@@ -90,7 +100,7 @@ void policy_observe(struct policy *policy, const struct time_step *step) {
     }
     push_frame(policy, step->frame, step->first);
     if (parts->features == FEATURE_KIND_LATENTS) {
-        snapshot_encode(&parts->snapshot, policy->tape, 1, policy->stack, policy->row);
+        push_latent(policy, step->first);
     }
 }
 

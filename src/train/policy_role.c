@@ -35,7 +35,7 @@ static void store(struct trainer *trainer, const struct time_step *step) {
     replay_stack(trainer->replay, number, trainer->stack);
     snapshot_encode(&parts->snapshot, trainer->act_tape, 1, trainer->stack, trainer->features);
     float *latent = replay_latent(trainer->replay, number);
-    for (int i = 0; i < parts->feature_dim; i++) latent[i] = (float)trainer->features[i];
+    for (int i = 0; i < parts->latent_dim; i++) latent[i] = (float)trainer->features[i];
 }
 
 static void choose_action(struct trainer *trainer, real *action) {
@@ -51,8 +51,7 @@ static void choose_action(struct trainer *trainer, real *action) {
     if (parts->features == FEATURE_KIND_PIXELS) {
         replay_stack(trainer->replay, newest, trainer->stack);
     } else {
-        const float *row = batch_source_row(&trainer->batches, newest);
-        for (int i = 0; i < parts->feature_dim; i++) trainer->features[i] = (real)row[i];
+        batch_source_features(&trainer->batches, newest, trainer->features);
     }
     struct encoder_input input = {.n = 1, .rows = trainer->features, .pixels = trainer->stack};
     agent_act(agent, &input, trainer->count.steps, true, action);

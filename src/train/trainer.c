@@ -24,7 +24,7 @@ static enum rl_status create_replay(struct trainer *trainer, struct rl_error *er
         .frame_stack = (int)parts->loop.frame_stack,
         .obs_dim = state ? env->obs_dim : 0,
         .action_dim = env->action_dim,
-        .latent_dim = parts->features == FEATURE_KIND_LATENTS ? parts->feature_dim : 0,
+        .latent_dim = parts->latent_dim,
         .reserve =
             2 * (int)parts->loop.tick_steps + 8, // a tick's steps and the episodes they start
         .compress = parts->replay.compress && !state,
