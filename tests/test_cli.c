@@ -95,6 +95,8 @@ static void wrong_usage(void **state) {
         {"bench", "bench what?"},
         {"plot", "plot what?"},
         {"stats", "stats of what?"},
+        {"sweep", "sweep what?"},
+        {"sweep nothing.yaml", "no file 'nothing.yaml'"},
     };
     struct result *result = MEM_NEW(struct result);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -168,6 +168,5 @@ enum rl_status args_find_config(const char *name, char *out, size_t size, struct
     text_suggestion(suggestion, sizeof suggestion, name, (const char *const *)names.name,
                     (size_t)names.count);
     config_names_release(&names);
-    return rl_fail(err, RL_EUSAGE, "--config: no file '%s' here or under configs/%s", name,
-                   suggestion);
+    return rl_fail(err, RL_EUSAGE, "no file '%s' here or under configs/%s", name, suggestion);
 }
