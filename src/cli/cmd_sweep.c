@@ -64,7 +64,8 @@ static void add_word(struct text *out, const char *word) {
     text_add(out, "'");
 }
 
-// The command to run this sweep (again): the program, the file, and what decides its trials.
+// The command to run this sweep (again): the program, the file, and what decides its trials and how
+// they run.
 static void make_command(struct text *out, const struct sweep *sweep,
                          const struct sweep_options *options, const struct config *trial) {
     char program[4096];
@@ -75,6 +76,8 @@ static void make_command(struct text *out, const struct sweep *sweep,
     add_word(out, sweep->path);
     if (*options->dir) text_add(out, " --dir"), add_word(out, options->dir);
     if (*options->seeds) text_add(out, " --seeds"), add_word(out, options->seeds);
+    if (options->threads) text_add(out, " --threads %lld", (long long)options->threads);
+    if (options->keep_replay) text_add(out, " --keep-replay");
     for (size_t i = 0; i < trial->count; i++) {
         const struct config_entry *entry = &trial->entries[i];
         struct text word = {0};
@@ -118,8 +121,7 @@ static enum rl_status act(const struct sweep *sweep, const struct sweep_options 
     } else if (options->list) {
         sweep_plan_list(sweep, command.data);
     } else if (options->slurm) {
-        int64_t threads = options->threads ? options->threads : 2;
-        status = sweep_plan_slurm(sweep, command.data, (int)options->jobs, threads,
+        status = sweep_plan_slurm(sweep, command.data, (int)options->jobs, options->threads,
                                   options->max_hours, err);
     } else {
         status = sweep_run(sweep, &run, err);

@@ -11,6 +11,7 @@
 #include "train/sweep_table.h"
 
 #define SLURM_HOURS_UNKNOWN 24
+#define SLURM_THREADS       2 // of a task, when nothing is said
 
 static void row_label(const struct sweep *sweep, int row, char *out, size_t size) {
     size_t length = 0;
@@ -119,11 +120,12 @@ enum rl_status sweep_plan_slurm(const struct sweep *sweep, const char *prefix, i
              "# %d trials of %s. `sbatch %s/slurm.sh`, in the folder where rlrun sweep was run.\n"
              "# Tasks that were stopped or lost: submit it again, what is over is skipped.\n"
              "#SBATCH --job-name=%s\n#SBATCH --array=0-%d%%%d\n#SBATCH --cpus-per-task=%lld\n"
-             "#SBATCH --time=%d\n#SBATCH --signal=TERM@120\n#SBATCH --output=%s/slurm-%%a.log\n"
+             "#SBATCH --time=%d\n#SBATCH --signal=B:TERM@120\n#SBATCH --output=%s/slurm-%%a.log\n"
              "trials=(\n%s)\n"
-             "exec %s --threads %lld --only \"${trials[$SLURM_ARRAY_TASK_ID]}\"\n",
-             count, sweep->path, sweep->folder, sweep->name, count - 1, jobs, (long long)threads,
-             minutes, sweep->folder, names.data, prefix, (long long)threads);
+             "exec %s --only \"${trials[$SLURM_ARRAY_TASK_ID]}\"\n",
+             count, sweep->path, sweep->folder, sweep->name, count - 1, jobs,
+             (long long)(threads ? threads : SLURM_THREADS), minutes, sweep->folder, names.data,
+             prefix);
     file_join(path, sizeof path, sweep->folder, "slurm.sh");
     if (status == RL_OK) status = file_write_atomic(path, script.data, script.length, err);
     if (status == RL_OK) printf("%s: array job of %d tasks; sbatch %s\n", path, count, path);
