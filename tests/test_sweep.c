@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/file_tree.h"
 #include "base/mem.h"
+#include "support/program.h"
 #include "train/sweep_cost.h"
 #include "train/sweep_table.h"
 
@@ -284,6 +285,68 @@ static void table_over_tasks(void **state) {
     assert_int_equal(file_tree_remove("runs", &err), RL_OK);
 }
 
+// --- the program, where nothing runs
+// -----------------------------------------------------------------
+
+static struct text program_output(const char *words) {
+    struct text output = {0}, errors = {0};
+    if (program_run(words, &output, &errors)) fail_msg("rlrun %s: %s", words, errors.data);
+    text_release(&errors);
+    return output;
+}
+
+static void expect_text(const struct text *text, const char *expected) {
+    if (!strstr(text->data, expected)) fail_msg("no '%s' in:\n%s", expected, text->data);
+}
+
+static void plans_lists_and_jobs(void **state) {
+    (void)state;
+    write_text("x.yaml", "steps: 7200\nencoder: [state, bvol, byol]\nseeds: 1..2\nsweep:\n"
+                         "  steps_per_s: 2\nenv:\n  image_size: 50\n");
+    struct text plan = program_output("sweep x.yaml --plan -j 4");
+    expect_text(&plan, "x.yaml: 3 rows x 2 seeds = 6 trials in runs/x");
+    expect_text(&plan, "would fail: unknown encoder 'bvol' (did you mean 'byol'?)");
+    expect_text(&plan, "6 of 6 trials to go: 6.00 h of one process, 1.50 h with -j 4");
+    expect_text(&plan,
+                "up to 216 MB for the replays of 4 running trials"); // 4 x 7200 x 50 x 50 x 3
+    struct text list = program_output("sweep x.yaml --list --threads 3 --ddpg.tau 0.5");
+    expect_text(&list, " sweep x.yaml --threads 3 --ddpg.tau=0.5 --only state_s1\n");
+    expect_text(&list, " sweep x.yaml --threads 3 --ddpg.tau=0.5 --only byol_s2\n");
+    assert_false(file_exists("runs"));
+    struct text job = program_output("sweep x.yaml --slurm -j 4 --max-hours 1.5");
+    expect_in("runs/x/slurm.sh", "#SBATCH --array=0-5%4\n");
+    expect_in("runs/x/slurm.sh", "#SBATCH --time=90\n");
+    expect_in("runs/x/slurm.sh", "trials=(\nstate_s1\nbvol_s1\n");
+    assert_int_equal(system("bash -n runs/x/slurm.sh"), 0);
+    text_release(&plan);
+    text_release(&list);
+    text_release(&job);
+    struct rl_error err;
+    assert_int_equal(file_tree_remove("runs", &err), RL_OK);
+}
+
+// The ablations that come with the program: options that exist, values that are allowed.
+static void ablations_are_right(void **state) {
+    (void)state;
+    static const char *const names[] = {"encoder", "pretraining", "augmentation", "heads",
+                                        "updates", "publish",     "frames"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[4200];
+        struct sweep sweep;
+        struct rl_error err = {0};
+        struct sweep_changes changes = {NULL, "", ""};
+        snprintf(path, sizeof path, "%s/configs/ablations/%s.yaml", file_data_dir(), names[i]);
+        if (sweep_read(&sweep, path, &changes, &err) != RL_OK) fail_msg("%s", err.message);
+        assert_true(sweep.n_rows >= 4);
+        assert_int_equal(sweep.n_seeds, 3);
+        for (int t = 0; t < sweep.n_trials; t++) {
+            if (sweep_check(&sweep.trials[t], &err) != RL_OK)
+                fail_msg("%s, %s: %s", names[i], sweep.trials[t].name, err.message);
+        }
+        sweep_release(&sweep);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grid_times_seeds),
@@ -294,6 +357,8 @@ int main(void) {
         cmocka_unit_test(wrong_options_are_found_before),
         cmocka_unit_test(tables),
         cmocka_unit_test(table_over_tasks),
+        cmocka_unit_test(plans_lists_and_jobs),
+        cmocka_unit_test(ablations_are_right),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
