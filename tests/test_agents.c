@@ -394,6 +394,32 @@ static void test_weights_and_td_errors(void **state) {
     for_each_agent(check_weights);
 }
 
+// With nothing after the reward, the error of a reward far above the critics is reward - value.
+static void check_value(const char *name) {
+    struct agent *agent = make_small(name, NULL);
+    real obs[OBS_DIM] = {(real)0.3, (real)-0.2}, action[ACTION_DIM] = {(real)0.5};
+    real reward = 1000, discount = 0, error = 0;
+    struct batch batch = {.n = 1,
+                          .obs = obs,
+                          .next_obs = obs,
+                          .action = action,
+                          .reward = &reward,
+                          .discount = &discount,
+                          .td_error = &error};
+    struct metrics metrics;
+    metrics_clear(&metrics);
+    double value = (double)agent_value(agent, &(struct encoder_input){.n = 1, .rows = obs}, action);
+    must_update(agent, &batch, &metrics);
+    assert_true(value != 0);
+    assert_true(fabs((double)error - (1000 - value)) < 1e-3);
+    agent_destroy(agent);
+}
+
+static void test_value(void **state) {
+    (void)state;
+    for_each_agent(check_value);
+}
+
 static void check_not_finite(const char *name) {
     struct memory *memory = MEM_NEW(struct memory);
     fill_memory(memory, 3);
@@ -623,6 +649,7 @@ int main(void) {
         cmocka_unit_test(test_save_load_continues),
         cmocka_unit_test(test_update_allocates_nothing),
         cmocka_unit_test(test_weights_and_td_errors),
+        cmocka_unit_test(test_value),
         cmocka_unit_test(test_not_finite_is_named),
         cmocka_unit_test(test_end_to_end),
         cmocka_unit_test(test_errors),

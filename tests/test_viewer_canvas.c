@@ -95,7 +95,7 @@ static void overlays_on_any_size(void **state) {
     static const uint8_t seen[12] = {1, 2, 3};
     static const double action[] = {-1, 0, 0.5, 7, -7};
     struct canvas canvas = blank();
-    struct overlay overlay = {"cheetah-run", 123.4, 250, action, 5, seen, 2, 2};
+    struct overlay overlay = {"cheetah-run", 123.4, 250, 9.5, action, 5, seen, 2, 2};
     overlay_draw(&canvas, &overlay);
     assert_true(lit(&canvas) > 100);
     guards_untouched();

@@ -132,7 +132,7 @@ static void perturbing(void **state) {
     button(&controls, CONTROL_BUTTON_RIGHT, true, 0, true, false);
     assert_false(controls.perturbing); // nothing is selected
     button(&controls, CONTROL_BUTTON_RIGHT, false, 0, true, false);
-    button(&controls, CONTROL_BUTTON_RIGHT, true, 0, true, true);
+    button(&controls, CONTROL_BUTTON_RIGHT, true, 1, true, true);
     assert_true(controls.perturbing);
     assert_true(move(&controls, 0.1, 0.2, false).perturb);
     assert_int_equal(controls.camera, 0); // the camera stays
@@ -156,6 +156,22 @@ static void double_clicks_select(void **state) {
     assert_true(controls.x == 0.5 && controls.y == 0.5);
     controls.want_select = false;
     button(&controls, CONTROL_BUTTON_LEFT, true, 1.3, false, false); // the third of three
+    assert_false(controls.want_select);
+    assert_false(controls.want_look || controls.want_track);
+}
+
+static void double_right_clicks_look(void **state) {
+    (void)state;
+    struct controls controls;
+    controls_init(&controls, 0, 1);
+    for (int i = 0; i < 2; i++) button(&controls, CONTROL_BUTTON_RIGHT, true, 0.1 * i, false, true);
+    assert_true(controls.want_look && !controls.want_track && !controls.want_select);
+    assert_int_equal(controls.camera, -1); // only the free one can be turned
+    controls.want_look = false;
+    for (int i = 0; i < 2; i++)
+        button(&controls, CONTROL_BUTTON_RIGHT, true, 2 + 0.1 * i, true, true);
+    assert_true(controls.want_track && !controls.want_look && !controls.perturbing);
+    button(&controls, CONTROL_BUTTON_LEFT, true, 2.2, false, true); // another button's click
     assert_false(controls.want_select);
 }
 
@@ -198,10 +214,15 @@ static void help_has_a_text_for_each_key(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pace),       cmocka_unit_test(single_steps_only_while_paused),
-        cmocka_unit_test(cameras),    cmocka_unit_test(dragging),
-        cmocka_unit_test(perturbing), cmocka_unit_test(double_clicks_select),
-        cmocka_unit_test(toggles),    cmocka_unit_test(help_has_a_text_for_each_key),
+        cmocka_unit_test(pace),
+        cmocka_unit_test(single_steps_only_while_paused),
+        cmocka_unit_test(cameras),
+        cmocka_unit_test(dragging),
+        cmocka_unit_test(perturbing),
+        cmocka_unit_test(double_clicks_select),
+        cmocka_unit_test(double_right_clicks_look),
+        cmocka_unit_test(toggles),
+        cmocka_unit_test(help_has_a_text_for_each_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // `rlrun record` as a user runs it: the same seed gives the same pictures, grids have the size that
 // they should, wrong calls are refused.
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -99,11 +101,58 @@ static void refusals(void **state) {
     assert_true(record("no_such_run", "w.png") != 0);
 }
 
+// Ctrl-C while recording: status 130, and nothing is left of the file.
+static void interrupted(void **state) {
+    (void)state;
+    char path[128], temporary[140];
+    snprintf(path, sizeof(path), "%s/i.mp4", dir);
+    snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr)) _exit(126);
+        execl(getenv("RLRUN_PROGRAM"), "rlrun", "record", "--env", "cheetah", "--seconds", "3000",
+              "-o", path, (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    for (int i = 0; i < 200 && !file_exists(temporary); i++) {
+        usleep(50000);
+        if (waitpid(child, &status, WNOHANG) == child) skip(); // built without libav
+    }
+    kill(child, SIGINT);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
+    assert_false(file_exists(path) || file_exists(temporary));
+}
+
+// A disk that fills, here a limit on a file's size: one line, status 1, nothing left.
+static void a_full_disk(void **state) {
+    (void)state;
+    char command[1024], path[128];
+    snprintf(path, sizeof(path), "%s/f.mp4", dir);
+    snprintf(command, sizeof(command),
+             "trap '' XFSZ; ulimit -f 16; '%s' record --env cheetah --seconds 4 -o %s 2>%s/said",
+             getenv("RLRUN_PROGRAM"), path, dir);
+    int status = system(command);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_false(file_exists(path));
+    strcat(path, ".tmp");
+    assert_false(file_exists(path));
+    struct bytes said;
+    struct rl_error err = {0};
+    snprintf(path, sizeof(path), "%s/said", dir);
+    assert_int_equal(file_read(path, 4096, &said, &err), RL_OK);
+    assert_ptr_equal(strchr((const char *)said.data, '\n'), said.data + said.size - 1);
+    mem_free(said.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_seed_same_pictures),
         cmocka_unit_test(grids),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(interrupted),
+        cmocka_unit_test(a_full_disk),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -88,6 +88,11 @@ void agent_act(struct agent *agent, const struct encoder_input *input, int64_t s
     agent->ops->act(agent, input, step, explore, action);
 }
 
+real agent_value(struct agent *agent, const struct encoder_input *input, const real *action) {
+    RL_ASSERT(input->n == 1);
+    return agent->ops->value(agent, input, action);
+}
+
 enum rl_status agent_update(struct agent *agent, const struct batch *batch, int64_t step,
                             struct metrics *metrics, struct rl_error *err) {
     RL_ASSERT(batch->n >= 1 && batch->n <= agent->schedule.batch);

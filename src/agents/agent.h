@@ -58,6 +58,8 @@ struct agent_ops {
     // optimizer.
     enum rl_status (*update)(struct agent *agent, const struct batch *batch, int64_t step,
                              struct metrics *metrics, struct rl_error *err);
+    // The smallest of the online critics' values of one row and action: what a viewer shows.
+    real (*value)(struct agent *agent, const struct encoder_input *input, const real *action);
     void (*visit)(struct agent *agent, struct state_visitor *visitor);
     void (*destroy)(struct agent *agent);
 };
@@ -87,6 +89,8 @@ void agent_destroy(struct agent *agent); // NULL is fine
 // in the first schedule.random_steps agent steps.
 void agent_act(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
                real *action);
+// What the agent expects of an action for one row: its critics' smallest Q, with online weights.
+real agent_value(struct agent *agent, const struct encoder_input *input, const real *action);
 // batch->n may be at most schedule.batch. Metrics: critic_loss, q_mean, target_q, critic_grad_norm;
 // when the actor is stepped also actor_loss, actor_grad_norm, saturation (fraction of the policy's
 // actions with |a| > 0.99). RL_ENUMERIC names the tensor whose gradient is not finite.

@@ -47,6 +47,19 @@ struct tensor *critic_min(struct agent *agent, struct critic_values values) {
     return values.q[1] ? op_min(agent->tape, values.q[0], values.q[1]) : values.q[0];
 }
 
+real critic_value(struct agent *agent, const struct critic *critic,
+                  const struct encoder_input *input, const real *action) {
+    struct tape *tape = agent->tape;
+    tape_reset(tape);
+    tape_set_recording(tape, false);
+    struct tensor *row = tape_input_2d(tape, action, 1, agent->spec.action_dim);
+    real value = critic_min(agent, critic_forward(agent, critic, &agent->params, critic->n_q,
+                                                  agent_features(agent, input), row))
+                     ->data[0];
+    tape_reset(tape);
+    return value;
+}
+
 void critic_target(struct agent *agent, const struct critic *critic, const struct batch *batch,
                    struct tensor *next, struct tensor *action, const struct tensor *bonus,
                    real *target) {

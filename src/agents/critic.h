@@ -25,6 +25,10 @@ struct critic_values critic_forward(struct agent *agent, const struct critic *cr
                                     struct tensor *action);
 struct tensor *critic_min(struct agent *agent, struct critic_values values);
 
+// The same for one input and action (action_dim), with the online weights. Resets the tape.
+real critic_value(struct agent *agent, const struct critic *critic,
+                  const struct encoder_input *input, const real *action);
+
 // y = reward + discount * (min Q_target(next, action) - bonus) into target (n); bonus (n, 1) may be
 // NULL: SAC's alpha log pi. Call with the tape's recording off.
 void critic_target(struct agent *agent, const struct critic *critic, const struct batch *batch,

@@ -52,6 +52,7 @@ const struct agent_ops agent_ddpg = {
     .state_bytes = sizeof(struct dpg),
     .create = ddpg_create,
     .act = dpg_act,
+    .value = dpg_value,
     .update = dpg_update,
     .visit = dpg_visit,
     .destroy = dpg_destroy,

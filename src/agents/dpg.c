@@ -80,6 +80,10 @@ void dpg_act(struct agent *agent, const struct encoder_input *input, int64_t ste
     tape_reset(tape);
 }
 
+real dpg_value(struct agent *agent, const struct encoder_input *input, const real *action) {
+    return critic_value(agent, &state_of(agent)->critic, input, action);
+}
+
 // Bootstrapped targets into dpg->target. Nothing of it stays on the tape.
 static void compute_target(struct agent *agent, const struct batch *batch, double std) {
     const struct agent_options *o = agent->options;

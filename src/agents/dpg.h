@@ -36,6 +36,7 @@ RL_CHECKED enum rl_status dpg_create(struct agent *agent, const struct dpg_rule 
                                      struct rl_error *err);
 void dpg_act(struct agent *agent, const struct encoder_input *input, int64_t step, bool explore,
              real *action);
+real dpg_value(struct agent *agent, const struct encoder_input *input, const real *action);
 enum rl_status dpg_update(struct agent *agent, const struct batch *batch, int64_t step,
                           struct metrics *metrics, struct rl_error *err);
 void dpg_visit(struct agent *agent, struct state_visitor *visitor);

@@ -53,6 +53,7 @@ const struct agent_ops agent_drqv2 = {
     .state_bytes = sizeof(struct dpg),
     .create = drqv2_create,
     .act = dpg_act,
+    .value = dpg_value,
     .update = dpg_update,
     .visit = dpg_visit,
     .destroy = dpg_destroy,

@@ -151,6 +151,11 @@ static void sac_act(struct agent *agent, const struct encoder_input *input, int6
     tape_reset(tape);
 }
 
+static real sac_value(struct agent *agent, const struct encoder_input *input, const real *action) {
+    const struct sac *sac = agent->state;
+    return critic_value(agent, &sac->critic, input, action);
+}
+
 static void compute_target(struct agent *agent, const struct batch *batch) {
     struct sac *sac = agent->state;
     struct tape *tape = agent->tape;
@@ -245,6 +250,7 @@ const struct agent_ops agent_sac = {
     .state_bytes = sizeof(struct sac),
     .create = sac_create,
     .act = sac_act,
+    .value = sac_value,
     .update = sac_update,
     .visit = sac_visit,
     .destroy = sac_destroy,

@@ -47,6 +47,7 @@ const struct agent_ops agent_td3 = {
     .state_bytes = sizeof(struct dpg),
     .create = td3_create,
     .act = dpg_act,
+    .value = dpg_value,
     .update = dpg_update,
     .visit = dpg_visit,
     .destroy = dpg_destroy,

@@ -1,4 +1,5 @@
 // rlrun record RUN|--env E -o F.mp4|.gif|.png: episodes as a video, without a display.
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static const struct opt_spec record_specs[] = {
                  "length of the video; 0 = whole episodes"),
     OPT_ROW_INT(struct record_options, seed, "1000", 0, 9e15, "of the first environment"),
     OPT_ROW_BOOL(struct record_options, overlay, "false",
-                 "return, frame, actions and what the policy sees"),
+                 "return, frame, Q, actions and what the policy sees"),
     OPT_ROW_CHOICE(struct record_options, renderer, "soft", render_backend_names, "renderer"),
     OPT_END,
 };
@@ -55,6 +56,13 @@ struct recorder {
     uint8_t *tile;
     struct video *video;
 };
+
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int signal_number) {
+    (void)signal_number;
+    stop_requested = 1;
+}
 
 static enum rl_status read_cameras(struct recorder *r, struct rl_error *err) {
     const char *text = r->options->cameras;
@@ -123,6 +131,7 @@ static enum rl_status draw_tile(struct recorder *r, int index, struct rl_error *
         struct overlay overlay = {.name = spec->name,
                                   .episode_return = player->episode_return,
                                   .frame = player->frame,
+                                  .value = player_value(player),
                                   .action = player->action,
                                   .action_dim = spec->action_dim};
         int dim[2];
@@ -172,6 +181,10 @@ static enum rl_status record(struct recorder *r, const char *run, struct rl_erro
     for (bool more = true; more && status == RL_OK && pictures != limit; pictures++) {
         status = draw_all(r, err);
         if (status == RL_OK) status = step_all(r, &more, err);
+        if (status == RL_OK && stop_requested) {
+            status = rl_fail(err, RL_EINTERRUPT, "interrupted after %lld pictures; %s not written",
+                             (long long)pictures + 1, r->options->output);
+        }
     }
     if (status != RL_OK) return status;
     struct video *video = r->video;
@@ -194,6 +207,8 @@ static enum rl_status run_record(const struct args *args, const struct record_op
     }
     struct recorder *recorder = MEM_NEW(struct recorder);
     recorder->options = options;
+    signal(SIGINT, request_stop);
+    signal(SIGTERM, request_stop);
     enum rl_status status = record(recorder, args->n_words ? args->words[0] : "", err);
     video_abort(recorder->video);
     for (int i = 0; i < recorder->n_players; i++) {

@@ -11,6 +11,7 @@ struct view_options {
     char env[OPT_STRING_BYTES], model[OPT_STRING_BYTES], screenshots[OPT_STRING_BYTES];
     int64_t width, height, seed;
     double seconds;
+    bool paused;
 };
 static const struct opt_spec view_specs[] = {
     OPT_ROW_STRING(struct view_options, env, "", "environment with random actions, not a run"),
@@ -20,6 +21,7 @@ static const struct opt_spec view_specs[] = {
     OPT_ROW_INT(struct view_options, seed, "1000", 0, 9e15, "of the environment"),
     OPT_ROW_REAL(struct view_options, seconds, "0", 0, 1e9,
                  "close after so long; 0 = when you close it"),
+    OPT_ROW_BOOL(struct view_options, paused, "false", "begin paused"),
     OPT_ROW_STRING(struct view_options, screenshots, ".", "folder for screenshots (key P)"),
     OPT_END,
 };
@@ -45,11 +47,12 @@ static enum rl_status refresh(void *context, struct rl_error *err) {
 }
 
 static void figures(void *context, struct window_figures *out) {
-    const struct player *player = context;
+    struct player *player = context;
     int dim[2];
     *out = (struct window_figures){.episode_return = player->episode_return,
                                    .frame = player->frame,
                                    .episode = player->episodes,
+                                   .value = player_value(player),
                                    .action = player->action,
                                    .action_dim = env_spec(player->env)->action_dim,
                                    .seen = player_seen(player, dim)};
@@ -78,6 +81,7 @@ static enum rl_status show(struct player *player, const struct view_options *opt
     struct window_options window = {.width = (int)options->width,
                                     .height = (int)options->height,
                                     .seconds = options->seconds,
+                                    .paused = options->paused,
                                     .screenshots = options->screenshots,
                                     .stop = &stop_requested};
     signal(SIGINT, request_stop);

@@ -1,9 +1,11 @@
 #include "cli/player.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
 #include "train/checkpoint.h"
 
 static struct timespec changed_s(const struct player *player) {
@@ -50,6 +52,7 @@ enum rl_status player_open(struct player *player, const char *run, const char *e
 void player_close(struct player *player) {
     if (player->has_policy) policy_release(&player->policy);
     env_destroy(player->env);
+    mem_free(player->picture);
     *player = (struct player){0};
 }
 
@@ -96,9 +99,18 @@ double player_step_s(const struct player *player) {
     return spec->control_timestep_s * spec->action_repeat;
 }
 
-const uint8_t *player_seen(const struct player *player, int dim[2]) {
-    const struct env_spec *spec = env_spec(player->env);
-    dim[0] = spec->frame_dim[0];
-    dim[1] = spec->frame_dim[1];
-    return player->now.frame;
+const uint8_t *player_seen(struct player *player, int dim[2]) {
+    dim[0] = dim[1] = 0;
+    if (player->has_policy) policy_picture_dim(&player->policy, dim);
+    if (dim[0] == 0) return NULL;
+    if (!player->picture) player->picture = mem_alloc(3 * (size_t)dim[0] * (size_t)dim[1]);
+    policy_picture(&player->policy, player->picture);
+    return player->picture;
+}
+
+double player_value(struct player *player) {
+    double action[AGENT_MAX_ACTIONS];
+    if (!player->has_policy) return NAN;
+    policy_act(&player->policy, action);
+    return policy_value(&player->policy, action);
 }

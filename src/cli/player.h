@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "train/policy.h"
+#include "train/policy_picture.h"
 #include "train/run_dir.h"
 
 struct player {
@@ -17,6 +17,7 @@ struct player {
     struct rng rng;                // of random actions
     struct time_step now;
     double action[AGENT_MAX_ACTIONS]; // the last one
+    uint8_t *picture;                 // of what the policy sees
     double episode_return;
     int64_t frame, episodes; // frame of the episode; episodes begun
 };
@@ -32,5 +33,7 @@ RL_CHECKED enum rl_status player_step(struct player *player, struct rl_error *er
 RL_CHECKED enum rl_status player_refresh(struct player *player, struct rl_error *err);
 // Seconds of the simulation that a step takes.
 double player_step_s(const struct player *player);
-// The newest frame that the policy sees (H, W, 3), dim = {H, W}; NULL when it sees none.
-const uint8_t *player_seen(const struct player *player, int dim[2]);
+// What the policy sees (policy_picture.h), (dim[0], dim[1], 3); NULL when it sees no pixels.
+const uint8_t *player_seen(struct player *player, int dim[2]);
+// What the agent expects from here on, discounted (Q of its own next action); NaN without a policy.
+double player_value(struct player *player);

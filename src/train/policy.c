@@ -12,7 +12,8 @@ enum rl_status policy_init(struct policy *policy, struct parts *parts, struct rl
     *policy = (struct policy){.parts = parts};
     policy->row = MEM_ARRAY(real, parts->feature_dim + 1);
     policy->stack = mem_alloc(parts_stack_bytes(parts));
-    if (parts->features != FEATURE_KIND_LATENTS) return RL_OK;
+    bool attends = parts->encoder && parts->encoder->ops->attention; // policy_picture.c
+    if (parts->features != FEATURE_KIND_LATENTS && !attends) return RL_OK;
     policy->tape = tape_create(encoder_tape_bytes(parts->encoder, 1), NULL, err);
     return policy->tape ? RL_OK : RL_ENOMEM;
 }
@@ -111,4 +112,12 @@ void policy_act(struct policy *policy, double *action) {
     RL_ASSERT(agent->spec.action_dim <= AGENT_MAX_ACTIONS);
     agent_act(agent, &input, 0, false, out);
     for (int i = 0; i < agent->spec.action_dim; i++) action[i] = (double)out[i];
+}
+
+double policy_value(struct policy *policy, const double *action) {
+    struct agent *agent = policy->parts->agent;
+    struct encoder_input input = {.n = 1, .rows = policy->row, .pixels = policy->stack};
+    real row[AGENT_MAX_ACTIONS];
+    for (int i = 0; i < agent->spec.action_dim; i++) row[i] = (real)action[i];
+    return (double)agent_value(agent, &input, row);
 }

@@ -8,9 +8,9 @@
 struct policy {
     struct parts *parts; // borrowed, or own
     bool owned;
-    struct tape *tape;
-    uint8_t *stack; // (H, W, C * frame_stack), the newest frame last in the channels
-    real *row;      // features
+    struct tape *tape; // of one row; NULL when nothing of the policy's own needs one
+    uint8_t *stack;    // (H, W, C * frame_stack), the newest frame last in the channels
+    real *row;         // features
 };
 
 RL_CHECKED enum rl_status policy_init(struct policy *policy, struct parts *parts,
@@ -30,3 +30,6 @@ RL_CHECKED enum rl_status policy_reload(struct policy *policy, const char *run_d
 void policy_observe(struct policy *policy, const struct time_step *step);
 // The mean action for what was last observed, (action_dim) in [-1, 1].
 void policy_act(struct policy *policy, double *action);
+// What the agent expects of an action (action_dim) after what was last observed: the discounted sum
+// of its rewards from then on, by its critics' smallest Q.
+double policy_value(struct policy *policy, const double *action);

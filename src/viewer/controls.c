@@ -15,8 +15,8 @@
     X("Drag left", "turn the camera (Shift: level)")                                               \
     X("Drag right", "move the camera (Shift: level)")                                              \
     X("Scroll", "zoom")                                                                            \
-    X("Double click", "select a body")                                                             \
-    X("Ctrl drag", "turn (left) or pull (right) it")                                               \
+    X("Double click", "select a body (Ctrl drag: turn, pull)")                                     \
+    X("Double right", "look there (Ctrl: follow the body)")                                        \
     X("Tab A I", "figures, actions, encoder's view")                                               \
     X("C F J T", "contacts, forces, joints, see-through")                                          \
     X("P", "screenshot")                                                                           \
@@ -34,7 +34,7 @@ void controls_init(struct controls *controls, int camera, int n_cameras) {
                                   .figures = true,
                                   .bars = true,
                                   .inset = true,
-                                  .pressed_s = -1};
+                                  .pressed_s = {-1, -1, -1}};
 }
 
 static void next_camera(struct controls *controls, int direction) {
@@ -82,11 +82,15 @@ static void handle_button(struct controls *controls, const struct control_event 
         return;
     }
     controls->perturbing = has_selection && event->control && any;
-    if (event->button != CONTROL_BUTTON_LEFT) return;
-    bool is_double = controls->pressed_s >= 0 &&
-                     event->time_s - controls->pressed_s < DOUBLE_CLICK_S && !event->control;
-    controls->want_select = controls->want_select || is_double;
-    controls->pressed_s = is_double ? -1 : event->time_s;
+    double *pressed_s = &controls->pressed_s[event->button];
+    bool is_double = *pressed_s >= 0 && event->time_s - *pressed_s < DOUBLE_CLICK_S;
+    *pressed_s = is_double ? -1 : event->time_s;
+    if (!is_double) return;
+    if (event->button == CONTROL_BUTTON_LEFT && !event->control) controls->want_select = true;
+    if (event->button != CONTROL_BUTTON_RIGHT) return;
+    controls->perturbing = false;
+    controls->camera = -1;
+    *(event->control ? &controls->want_track : &controls->want_look) = true;
 }
 
 static struct control_drag handle_move(struct controls *controls,

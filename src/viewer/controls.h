@@ -64,12 +64,14 @@ struct controls {
     // Requests; the window clears them.
     bool want_step, want_reset, want_quit, want_screenshot;
     bool want_select; // select the body under (x, y)
+    bool want_look;   // turn the free camera to the point under (x, y)
+    bool want_track;  // the same, and follow the body there
 
     // The mouse.
     bool held[3], shift, control;
     double x, y;
-    double pressed_s; // when the left button went down last
-    double due_s;     // simulated time that is owed to the clock
+    double pressed_s[3]; // when each went down last
+    double due_s;        // simulated time that is owed to the clock
 };
 
 // What a move of the mouse does; action is mjMOUSE_NONE when nothing.

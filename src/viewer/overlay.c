@@ -14,18 +14,19 @@ static int unit_of(const struct canvas *canvas) {
 }
 
 static void draw_figures(struct canvas *canvas, const struct overlay *overlay, int unit) {
-    char lines[3][64];
+    char lines[4][64];
+    int count = isnan(overlay->value) ? 3 : 4, width = 0;
     snprintf(lines[0], sizeof(lines[0]), "%s", overlay->name);
     snprintf(lines[1], sizeof(lines[1]), "return %.1f", overlay->episode_return);
     snprintf(lines[2], sizeof(lines[2]), "frame %lld", (long long)overlay->frame);
-    int width = 0;
-    for (int i = 0; i < 3; i++) {
+    snprintf(lines[3], sizeof(lines[3]), "Q %.1f", overlay->value);
+    for (int i = 0; i < count; i++) {
         int line = canvas_text_width(unit, lines[i]);
         width = line > width ? line : width;
     }
-    struct canvas_rect back = {4 * unit, 4 * unit, width + 8 * unit, 36 * unit};
+    struct canvas_rect back = {4 * unit, 4 * unit, width + 8 * unit, (6 + 10 * count) * unit};
     canvas_fill(canvas, back, SHADE, 150);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < count; i++) {
         canvas_text(canvas, 8 * unit, (8 + 10 * i) * unit, unit, INK, lines[i]);
     }
 }
@@ -50,7 +51,10 @@ static void draw_action(struct canvas *canvas, const struct overlay *overlay, in
 }
 
 static void draw_seen(struct canvas *canvas, const struct overlay *overlay, int unit) {
-    int height = canvas->height / 4, width = height * overlay->seen_width / overlay->seen_height;
+    double scale = fmin(canvas->height / 4.0 / overlay->seen_height,
+                        (canvas->width - 16.0 * unit) / 2.0 / overlay->seen_width);
+    int height = (int)(scale * overlay->seen_height), width = (int)(scale * overlay->seen_width);
+    if (width < 1 || height < 1) return;
     struct canvas_rect place = {canvas->width - width - 6 * unit, 6 * unit, width, height};
     struct canvas_rect back = {place.x - unit, place.y - unit, width + 2 * unit, height + 2 * unit};
     canvas_fill(canvas, back, INK, 256);

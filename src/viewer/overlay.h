@@ -1,5 +1,5 @@
-// What `rlrun record --overlay` writes on a picture: name, return and frame, the action as bars,
-// and the newest frame that the policy sees.
+// What `rlrun record --overlay` writes on a picture: name, return, frame and Q, the action as bars,
+// and what the policy sees.
 #pragma once
 
 #include "viewer/canvas.h"
@@ -8,6 +8,7 @@ struct overlay {
     const char *name;
     double episode_return;
     int64_t frame; // of the episode
+    double value;  // Q; NaN: not written
     const double *action;
     int action_dim;
     const uint8_t *seen; // (seen_height, seen_width, 3), or NULL

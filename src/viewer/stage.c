@@ -40,12 +40,7 @@ void stage_handle(struct stage *stage, struct controls *controls,
     }
 }
 
-void stage_select(struct stage *stage, struct controls *controls, double aspect) {
-    mjtNum point[3];
-    int geom, flex, skin;
-    controls->want_select = false;
-    int body = mjv_select(stage->model, stage->data, &stage->option, aspect, controls->x / aspect,
-                          1 - controls->y, &stage->scene, point, &geom, &flex, &skin);
+static void select_body(struct stage *stage, int body, int flex, int skin, const mjtNum point[3]) {
     stage->perturb.select = body > 0 ? body : 0; // the world cannot be moved
     stage->perturb.flexselect = flex;
     stage->perturb.skinselect = skin;
@@ -53,6 +48,26 @@ void stage_select(struct stage *stage, struct controls *controls, double aspect)
     mjtNum offset[3]; // where it was hit, in the body's frame
     mju_sub3(offset, point, stage->data->xpos + 3 * body);
     mju_mulMatTVec(stage->perturb.localpos, stage->data->xmat + 9 * body, offset, 3, 3);
+}
+
+static void look_at(struct stage *stage, int body, const mjtNum point[3], bool track) {
+    if (body < 0) return; // nothing was hit
+    mju_copy3(stage->free_camera.lookat, point);
+    stage->free_camera.type = track && body > 0 ? mjCAMERA_TRACKING : mjCAMERA_FREE;
+    stage->free_camera.trackbodyid = track && body > 0 ? body : -1;
+}
+
+void stage_pick(struct stage *stage, struct controls *controls, double aspect) {
+    if (!controls->want_select && !controls->want_look && !controls->want_track) return;
+    mjtNum point[3];
+    int geom, flex, skin;
+    int body = mjv_select(stage->model, stage->data, &stage->option, aspect, controls->x / aspect,
+                          1 - controls->y, &stage->scene, point, &geom, &flex, &skin);
+    if (controls->want_select) select_body(stage, body, flex, skin, point);
+    if (controls->want_look || controls->want_track) {
+        look_at(stage, body, point, controls->want_track);
+    }
+    controls->want_select = controls->want_look = controls->want_track = false;
 }
 
 void stage_apply_force(struct stage *stage, const struct controls *controls) {

@@ -24,8 +24,9 @@ void stage_release(struct stage *stage);
 // / height of the window.
 void stage_handle(struct stage *stage, struct controls *controls,
                   const struct control_event *event);
-// Selects the body under the mouse (want_select), or none.
-void stage_select(struct stage *stage, struct controls *controls, double aspect);
+// What a double click asked for: selects the body under the mouse, or none; turns the free camera
+// to the point, or makes it follow the body.
+void stage_pick(struct stage *stage, struct controls *controls, double aspect);
 // Before each step: the mouse's force on the selected body, or none.
 void stage_apply_force(struct stage *stage, const struct controls *controls);
 // While paused: the mouse moves a free selected body itself.

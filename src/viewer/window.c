@@ -15,6 +15,7 @@
 #include "envs/mj.h"
 #include "base/png_file.h"
 #include "viewer/canvas.h"
+#include "viewer/display_guard.h"
 #include "viewer/stage.h"
 
 #define PICTURE_S (1.0 / 60) // least time between pictures
@@ -31,8 +32,8 @@ struct window {
     struct controls controls;
     double last_s, refreshed_s, note_until_s;
     double pictures_per_s; // smoothed
-    char note[4200];
-    uint8_t *inset; // (side, side, 3), rows from the bottom
+    char note[4200], title[256];
+    uint8_t *inset; // scaled, rows from the bottom
     int inset_bytes;
 };
 
@@ -144,12 +145,26 @@ static void say(struct window *window, const char *text) {
 static void draw_figures(struct window *window, const struct window_figures *figures,
                          mjrRect area) {
     char values[512];
-    snprintf(values, sizeof(values), "%s\n%lld\n%lld\n%.1f\n%s%.3gx\n%.0f", figures->policy,
-             (long long)figures->episode, (long long)figures->frame, figures->episode_return,
-             window->controls.paused ? "paused, " : "", window->controls.speed,
-             window->pictures_per_s);
+    bool valued = !isnan(figures->value);
+    int length = snprintf(values, sizeof(values), "%s\n%lld\n%lld\n%.1f\n%s%.3gx\n%.0f",
+                          figures->policy, (long long)figures->episode, (long long)figures->frame,
+                          figures->episode_return, window->controls.paused ? "paused, " : "",
+                          window->controls.speed, window->pictures_per_s);
+    if (valued)
+        snprintf(values + length, sizeof(values) - (size_t)length, "\n%.2f", figures->value);
     mjr_overlay(mjFONT_NORMAL, mjGRID_TOPLEFT, area,
-                "Policy\nEpisode\nFrame\nReturn\nSpeed\nPictures/s", values, &window->context);
+                valued ? "Policy\nEpisode\nFrame\nReturn\nSpeed\nPictures/s\nQ"
+                       : "Policy\nEpisode\nFrame\nReturn\nSpeed\nPictures/s",
+                values, &window->context);
+}
+
+// The policy's name and step stand in the title, so that a new checkpoint is seen there too.
+static void set_title(struct window *window, const struct window_figures *figures) {
+    char title[sizeof(window->title)];
+    snprintf(title, sizeof(title), "rlrun: %s, %s", window->source->name, figures->policy);
+    if (!strcmp(title, window->title)) return;
+    strcpy(window->title, title);
+    glfwSetWindowTitle(window->glfw, title);
 }
 
 // One column an action: up from the middle is positive.
@@ -169,16 +184,17 @@ static void draw_bars(const struct window_figures *figures, mjrRect area) {
 }
 
 static void draw_seen(struct window *window, const struct window_figures *figures, mjrRect area) {
-    int height = area.height / 4, width = height * figures->seen_width / figures->seen_height;
-    if (width > area.width - 20 || width < 1) return;
+    int wide = figures->seen_width, high = figures->seen_height;
+    double scale = fmin(area.height / 4.0 / high, area.width / 2.0 / wide);
+    int width = (int)(scale * wide), height = (int)(scale * high);
+    if (width < 1 || height < 1) return;
     if (window->inset_bytes < 3 * width * height) {
         mem_free(window->inset);
         window->inset_bytes = 3 * width * height;
         window->inset = mem_alloc((size_t)window->inset_bytes);
     }
     struct canvas canvas = {width, height, window->inset};
-    canvas_picture(&canvas, (struct canvas_rect){0, 0, width, height}, figures->seen,
-                   figures->seen_width, figures->seen_height);
+    canvas_picture(&canvas, (struct canvas_rect){0, 0, width, height}, figures->seen, wide, high);
     canvas_flip(&canvas);
     mjrRect place = {area.width - width - 12, 12, width, height};
     mjr_rectangle((mjrRect){place.left - 2, place.bottom - 2, width + 4, height + 4}, 1, 1, 1, 1);
@@ -191,6 +207,7 @@ static void draw(struct window *window, mjrRect area) {
     mjr_render(area, &window->stage.scene, &window->context);
     struct window_figures figures = {0};
     window->source->figures(window->source->context, &figures);
+    set_title(window, &figures);
     if (controls->figures) draw_figures(window, &figures, area);
     if (controls->bars && figures.action_dim > 0) draw_bars(&figures, area);
     if (controls->inset && figures.seen) draw_seen(window, &figures, area);
@@ -288,10 +305,13 @@ static enum rl_status show(struct window *window, struct rl_error *err) {
         if (window->options->seconds > 0 && now_s - begin_s >= window->options->seconds) break;
         if (window->options->stop && *window->options->stop) break;
         glfwPollEvents();
+        if (display_guard_failed()) {
+            return rl_fail(err, RL_EUNAVAILABLE, "another program has destroyed the window");
+        }
         mjrRect area = {0};
         glfwGetFramebufferSize(window->glfw, &area.width, &area.height);
-        if (window->controls.want_select && area.height > 0) {
-            stage_select(&window->stage, &window->controls, (double)area.width / area.height);
+        if (area.height > 0) {
+            stage_pick(&window->stage, &window->controls, (double)area.width / area.height);
         }
         enum rl_status status = advance(window, now_s, err);
         if (status != RL_OK) return status;
@@ -314,12 +334,11 @@ static void make_context(void *context) {
 }
 
 static enum rl_status open_window(struct window *window, struct rl_error *err) {
-    char title[256];
-    snprintf(title, sizeof(title), "rlrun: %s", window->source->name);
+    snprintf(window->title, sizeof(window->title), "rlrun: %s", window->source->name);
     for (int samples = 4; samples >= 0 && !window->glfw; samples -= 4) {
         glfwWindowHint(GLFW_SAMPLES, samples);
-        window->glfw =
-            glfwCreateWindow(window->options->width, window->options->height, title, NULL, NULL);
+        window->glfw = glfwCreateWindow(window->options->width, window->options->height,
+                                        window->title, NULL, NULL);
     }
     if (!window->glfw) {
         return rl_fail(err, RL_EUNAVAILABLE,
@@ -337,27 +356,44 @@ static enum rl_status open_window(struct window *window, struct rl_error *err) {
     return mj_guard(make_context, window, err);
 }
 
+// Under guard: a display that is lost comes back here, and nothing of X or OpenGL can be freed
+// then.
+static enum rl_status run_guarded(struct window *window, struct rl_error *err) {
+    if (setjmp(display_guard_lost)) {
+        return rl_fail(err, RL_EUNAVAILABLE, "the display was lost; the run is as it was");
+    }
+    display_guard_begin();
+    enum rl_status status = open_window(window, err);
+    if (status == RL_OK) {
+        display_guard_begin(); // again: opening a window takes Xlib's own handlers back
+        say(window, "F1: help");
+        status = show(window, err);
+        mjr_freeContext(&window->context);
+    }
+    if (window->glfw) glfwDestroyWindow(window->glfw);
+    glfwTerminate();
+    display_guard_end();
+    return status;
+}
+
 enum rl_status window_run(const struct window_source *source, const struct window_options *options,
                           struct rl_error *err) {
-    struct window window = {.source = source, .options = options};
     glfwSetErrorCallback(keep_message);
     if (!glfwInit()) {
         return rl_fail(err, RL_EUNAVAILABLE,
                        "cannot open a window: %s; rlrun record makes a video without a display",
                        glfw_message[0] ? glfw_message : "no display");
     }
-    stage_init(&window.stage, source->model, source->data);
-    controls_init(&window.controls, source->camera, (int)source->model->ncam);
-    enum rl_status status = open_window(&window, err);
-    if (status == RL_OK) {
-        say(&window, "F1: help");
-        status = show(&window, err);
-        mjr_freeContext(&window.context);
-    }
-    stage_release(&window.stage);
-    mem_free(window.inset);
-    if (window.glfw) glfwDestroyWindow(window.glfw);
-    glfwTerminate();
+    struct window *window = MEM_NEW(struct window);
+    window->source = source;
+    window->options = options;
+    stage_init(&window->stage, source->model, source->data);
+    controls_init(&window->controls, source->camera, (int)source->model->ncam);
+    window->controls.paused = options->paused;
+    enum rl_status status = run_guarded(window, err);
+    stage_release(&window->stage);
+    mem_free(window->inset);
+    mem_free(window);
     return status;
 }
 

@@ -13,7 +13,8 @@ struct window_figures {
     int64_t frame, episode; // frame of the episode; episodes begun
     const double *action;   // (action_dim)
     int action_dim;
-    const uint8_t *seen; // newest frame that the policy sees (height, width, 3), or NULL
+    double value;        // what the agent expects from here (Q); NaN: no agent
+    const uint8_t *seen; // what the policy sees (height, width, 3), or NULL
     int seen_height, seen_width;
     char policy[160]; // "random", "checkpoint of step 20000"
 };
@@ -35,10 +36,12 @@ struct window_source {
 struct window_options {
     int width, height;
     double seconds;           // close after so long; 0 = when the user does
+    bool paused;              // to begin with
     const char *screenshots;  // folder for them
     const volatile int *stop; // close once it is not 0
 };
 
-// Returns when the window is closed. RL_EUNAVAILABLE: built without GLFW, no display, no OpenGL.
+// Returns when the window is closed. RL_EUNAVAILABLE: built without GLFW, no display, no OpenGL;
+// the display was lost, after which the process can open no other window.
 RL_CHECKED enum rl_status window_run(const struct window_source *source,
                                      const struct window_options *options, struct rl_error *err);
