@@ -13,7 +13,7 @@ declare -A may=(
 )
 declare -A library=( # header pattern -> folders that may include it
     [cblas]="math" [yaml.h]="base" [xxhash]="base replay train" [jansson]="nn train render" [lz4]="replay" [zlib.h]="replay"
-    [mujoco/]="render envs viewer train cli" [GLFW/]="viewer" [libav]="viewer" [EGL/]="render" [mpi.h]="train"
+    [mujoco/]="render envs viewer train cli" [GLFW/]="viewer" [libav]="viewer" [plplot]="viewer" [EGL/]="render" [mpi.h]="train"
     [png.h]="base" [pb-c]="train"
 )
 bad=0

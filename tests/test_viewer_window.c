@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "envs/env.h"
-#include "render/png_file.h"
+#include "base/png_file.h"
 
 #if RLRUN_HAVE_GLFW
 #include <GLFW/glfw3.h>

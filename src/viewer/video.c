@@ -45,10 +45,31 @@ struct video *video_create(const char *path, int width, int height, double pictu
     if (!mp4 && !gif) return video;
     snprintf(video->temporary, sizeof(video->temporary), "%s.tmp", path);
     video->stream = video_stream_open(mp4 ? VIDEO_CODEC_H264 : VIDEO_CODEC_GIF, video->temporary,
-                                      width, height, pictures_per_s, err);
+                                      width, height, pictures_per_s, VIDEO_QUALITY, err);
     if (video->stream) return video;
     video_abort(video);
     return NULL;
+}
+
+struct video *video_create_bytes(const char *ending, int width, int height, double pictures_per_s,
+                                 int quality, struct rl_error *err) {
+    RL_ASSERT(!strcmp(ending, ".mp4") || !strcmp(ending, ".gif"));
+    struct video *video = MEM_NEW(struct video);
+    video->width = width;
+    video->height = height;
+    enum video_codec codec = ending[1] == 'm' ? VIDEO_CODEC_H264 : VIDEO_CODEC_GIF;
+    video->stream = video_stream_open(codec, NULL, width, height, pictures_per_s, quality, err);
+    if (video->stream) return video;
+    mem_free(video);
+    return NULL;
+}
+
+enum rl_status video_finish_bytes(struct video *video, struct bytes *out, struct rl_error *err) {
+    enum rl_status status = video_stream_end(video->stream, err);
+    if (status == RL_OK) status = video_stream_take(video->stream, out, err);
+    video_stream_close(video->stream);
+    mem_free(video);
+    return status;
 }
 
 static void numbered_path(const struct video *video, int number, char out[PATH_BYTES]) {
@@ -90,7 +111,7 @@ void video_abort(struct video *video) {
     if (!video) return;
     video_stream_close(video->stream);
     if (video->temporary[0]) unlink(video->temporary);
-    for (int i = 0; i < video->count && !video->temporary[0]; i++) {
+    for (int i = 0; i < video->count && video->path[0] && !video->temporary[0]; i++) {
         char path[PATH_BYTES];
         numbered_path(video, i, path);
         unlink(path);

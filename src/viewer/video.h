@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 struct video; // opaque
 
@@ -19,3 +20,11 @@ RL_CHECKED enum rl_status video_add(struct video *video, const uint8_t *rgb, // 
 // Writes the rest, puts the file in its place and frees video, also after a failure.
 RL_CHECKED enum rl_status video_finish(struct video *video, struct rl_error *err);
 void video_abort(struct video *video); // frees it and removes what was written; NULL is fine
+
+// The same in memory: ending ".mp4" or ".gif". quality of the MP4: 18 cannot be told from the
+// pictures, each 6 more about halve the bytes.
+struct video *video_create_bytes(const char *ending, int width, int height, double pictures_per_s,
+                                 int quality, struct rl_error *err);
+// Ends it as video_finish does; out->data is the caller's, mem_free.
+RL_CHECKED enum rl_status video_finish_bytes(struct video *video, struct bytes *out,
+                                             struct rl_error *err);

@@ -7,10 +7,12 @@
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 
+#include <string.h>
+
 #include "base/mem.h"
 
 struct video_stream {
-    const char *path; // the caller's
+    const char *path; // the caller's; NULL: into memory
     enum video_codec codec;
     int width, height;
     int64_t count;
@@ -27,10 +29,12 @@ static enum rl_status av_failed(const struct video_stream *s, const char *what, 
     char text[AV_ERROR_MAX_STRING_SIZE];
     const char *advice = code == AVERROR(ENOSPC) ? "; free some space and try again" : "";
     av_strerror(code, text, sizeof(text));
-    return rl_fail(err, RL_EIO, "cannot %s %s: %s%s", what, s->path, text, advice);
+    return rl_fail(err, RL_EIO, "cannot %s %s: %s%s", what, s->path ? s->path : "a clip", text,
+                   advice);
 }
 
-static enum rl_status open_encoder(struct video_stream *s, AVRational rate, struct rl_error *err) {
+static enum rl_status open_encoder(struct video_stream *s, AVRational rate, int quality,
+                                   struct rl_error *err) {
     bool h264 = s->codec == VIDEO_CODEC_H264;
     const AVCodec *codec = avcodec_find_encoder(h264 ? AV_CODEC_ID_H264 : AV_CODEC_ID_GIF);
     if (!codec) {
@@ -55,7 +59,7 @@ static enum rl_status open_encoder(struct video_stream *s, AVRational rate, stru
         s->encoder->color_primaries = AVCOL_PRI_BT709;
         s->encoder->color_trc = AVCOL_TRC_BT709;
         s->encoder->color_range = AVCOL_RANGE_MPEG;
-        av_opt_set(s->encoder->priv_data, "crf", "18", 0); // of libx264; visually lossless
+        av_opt_set_double(s->encoder->priv_data, "crf", quality, 0);
         av_opt_set(s->encoder->priv_data, "preset", "medium", 0);
     }
     int code = avcodec_open2(s->encoder, codec, NULL);
@@ -89,17 +93,19 @@ static enum rl_status open_file(struct video_stream *s, struct rl_error *err) {
     s->stream->time_base = s->encoder->time_base;
     s->stream->avg_frame_rate = s->encoder->framerate;
     int code = avcodec_parameters_from_context(s->stream->codecpar, s->encoder);
-    if (code >= 0) code = avio_open(&s->format->pb, s->path, AVIO_FLAG_WRITE);
+    if (code >= 0 && !s->path) code = avio_open_dyn_buf(&s->format->pb);
+    if (code >= 0 && s->path) code = avio_open(&s->format->pb, s->path, AVIO_FLAG_WRITE);
     if (code < 0) return av_failed(s, "write", code, err);
     AVDictionary *options = NULL; // the index first, so that a browser plays before it has it all
-    if (s->codec == VIDEO_CODEC_H264) av_dict_set(&options, "movflags", "+faststart", 0);
+    if (s->codec == VIDEO_CODEC_H264 && s->path) av_dict_set(&options, "movflags", "+faststart", 0);
     code = avformat_write_header(s->format, &options);
     av_dict_free(&options);
     return code < 0 ? av_failed(s, "write", code, err) : RL_OK;
 }
 
 struct video_stream *video_stream_open(enum video_codec codec, const char *path, int width,
-                                       int height, double pictures_per_s, struct rl_error *err) {
+                                       int height, double pictures_per_s, int quality,
+                                       struct rl_error *err) {
     struct video_stream *s = MEM_NEW(struct video_stream);
     *s = (struct video_stream){.path = path, .codec = codec, .width = width, .height = height};
     const char *format = codec == VIDEO_CODEC_H264 ? "mp4" : "gif";
@@ -111,7 +117,7 @@ struct video_stream *video_stream_open(enum video_codec codec, const char *path,
             rl_fail(err, RL_EUNAVAILABLE, "this libav cannot write %s; record to .png", format);
     } else {
         s->format->flags |= AVFMT_FLAG_BITEXACT;
-        status = open_encoder(s, av_d2q(pictures_per_s, 1000000), err);
+        status = open_encoder(s, av_d2q(pictures_per_s, 1000000), quality, err);
     }
     if (status == RL_OK) status = open_picture(s, err);
     if (status == RL_OK) status = open_file(s, err);
@@ -180,13 +186,35 @@ enum rl_status video_stream_end(struct video_stream *s, struct rl_error *err) {
     if (code >= 0) avio_flush(s->format->pb);
     if (code >= 0 && s->format->pb->error < 0) code = s->format->pb->error;
     if (code < 0) return av_failed(s, "write", code, err);
+    if (!s->path) return RL_OK;
     code = avio_closep(&s->format->pb);
     return code < 0 ? av_failed(s, "write", code, err) : RL_OK;
 }
 
+enum rl_status video_stream_take(struct video_stream *s, struct bytes *out, struct rl_error *err) {
+    uint8_t *data = NULL;
+    int size = avio_close_dyn_buf(s->format->pb, &data);
+    s->format->pb = NULL;
+    if (size <= 0) {
+        av_free(data);
+        return rl_fail(err, RL_ENOMEM, "out of memory: a clip");
+    }
+    out->size = (size_t)size;
+    out->data = mem_alloc(out->size + 1);
+    memcpy(out->data, data, out->size);
+    out->data[size] = 0;
+    av_free(data);
+    return RL_OK;
+}
+
 void video_stream_close(struct video_stream *s) {
     if (!s) return;
-    if (s->format && s->format->pb) avio_closep(&s->format->pb);
+    if (s->format && s->format->pb && s->path) avio_closep(&s->format->pb);
+    if (s->format && s->format->pb) {
+        uint8_t *dropped = NULL;
+        avio_close_dyn_buf(s->format->pb, &dropped);
+        av_free(dropped);
+    }
     sws_freeContext(s->scaler);
     av_frame_free(&s->frame);
     av_packet_free(&s->packet);
@@ -198,15 +226,17 @@ void video_stream_close(struct video_stream *s) {
 #else
 
 struct video_stream *video_stream_open(enum video_codec codec, const char *path, int width,
-                                       int height, double pictures_per_s, struct rl_error *err) {
+                                       int height, double pictures_per_s, int quality,
+                                       struct rl_error *err) {
     (void)codec;
     (void)width;
     (void)height;
+    (void)quality;
     (void)pictures_per_s;
     rl_fail(err, RL_EUNAVAILABLE,
             "cannot write %s: rlrun was built without libav (libavcodec-dev, libavformat-dev, "
             "libswscale-dev); record to .png",
-            path);
+            path ? path : "a clip");
     return NULL;
 }
 
@@ -219,6 +249,13 @@ enum rl_status video_stream_add(struct video_stream *stream, const uint8_t *rgb,
 
 enum rl_status video_stream_end(struct video_stream *stream, struct rl_error *err) {
     (void)stream;
+    return rl_fail(err, RL_EUNAVAILABLE, "built without libav");
+}
+
+enum rl_status video_stream_take(struct video_stream *stream, struct bytes *out,
+                                 struct rl_error *err) {
+    (void)stream;
+    (void)out;
     return rl_fail(err, RL_EUNAVAILABLE, "built without libav");
 }
 

@@ -33,6 +33,7 @@ endif()
 rlrun_dependency(glfw glfw3 OPTIONAL "the window of 'rlrun view' (libglfw3-dev)")
 rlrun_dependency(libav "libavcodec;libavformat;libavutil;libswscale" OPTIONAL
                  "video of 'rlrun record' (libavcodec-dev libavformat-dev libswscale-dev)")
+rlrun_dependency(plplot plplot OPTIONAL "pictures of curves for 'rlrun plot -o' and 'rlrun report' (libplplot-dev)")
 
 # MuJoCo: the pinned official wheel unpacked by tools/setup.sh, or the folder named by MUJOCO_DIR.
 if(NOT MUJOCO_DIR)
