@@ -12,3 +12,10 @@ if(Python3_FOUND)
              $<TARGET_FILE:rlrun> ${CMAKE_CURRENT_SOURCE_DIR}/data/scores)
     set_tests_properties(compare_rliable PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
+# Event files as the tensorboard package reads them; skipped without it.
+if(Python3_FOUND)
+    add_test(NAME compare_tensorboard COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/compare_tensorboard.py
+             $<TARGET_FILE:rlrun>)
+    set_tests_properties(compare_tensorboard PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300
+        ENVIRONMENT "RLRUN_DATA=${CMAKE_SOURCE_DIR}")
+endif()

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "train/progress.h"
+#include "viewer/video.h"
 
 static volatile int stop_requested; // set by the handler, read by the loop between ticks
 
@@ -44,6 +45,7 @@ enum rl_status train_session(struct trainer *trainer, struct rl_error *err) {
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < 3; i++) sigaction(signals[i], &action, &old[i]);
     trainer->stop = &stop_requested;
+    trainer->make_gif = video_gif;
     struct progress progress;
     struct progress_state state = progress_state(trainer);
     fprintf(stderr, "run folder %s; agent %s, environment %s, encoder %s, seed %lld\n",

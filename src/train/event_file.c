@@ -15,7 +15,9 @@
 #define TAIL_BYTES         4
 #define RECORD_LIMIT_BYTES (64u << 20)
 #define VERSION_TEXT       "brain.Event:2"
+#define DTYPE_FLOAT        1
 #define DTYPE_STRING       7
+#define DATA_CLASS_TENSOR  2
 
 uint32_t event_file_crc32c(const void *data, size_t size) {
     const unsigned char *bytes = data;
@@ -163,23 +165,94 @@ enum rl_status event_file_text(struct event_file *file, double wall_time_s, int6
     return write_values(file, wall_time_s, step, &pointer, 1, err);
 }
 
-static int32_t big_endian(const uint8_t *bytes) {
-    return (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-                     bytes[3]);
+// Width and height of a PNG (IHDR, big-endian) or a GIF (screen descriptor, little-endian).
+static void image_size(const uint8_t *data, size_t size, RlrunTb__Summary__Image *image) {
+    if (!memcmp(data, "GIF8", 4)) {
+        RL_ASSERT(size >= 13);
+        image->width = data[6] | data[7] << 8;
+        image->height = data[8] | data[9] << 8;
+        image->colorspace = 3;
+        return;
+    }
+    RL_ASSERT(size >= 33 && !memcmp(data + 1, "PNG", 3));
+    image->width = data[16] << 24 | data[17] << 16 | data[18] << 8 | data[19];
+    image->height = data[20] << 24 | data[21] << 16 | data[22] << 8 | data[23];
+    image->colorspace = data[25] & 2 ? 3 : 1;
 }
 
 enum rl_status event_file_image(struct event_file *file, double wall_time_s, int64_t step,
-                                const char *tag, const uint8_t *png, size_t png_bytes,
+                                const char *tag, const uint8_t *file_bytes, size_t size,
                                 struct rl_error *err) {
-    RL_ASSERT(png_bytes >= 33 && !memcmp(png + 1, "PNG", 3)); // signature and IHDR
     RlrunTb__Summary__Value value = RLRUN_TB__SUMMARY__VALUE__INIT, *pointer = &value;
     RlrunTb__Summary__Image image = RLRUN_TB__SUMMARY__IMAGE__INIT;
     image.has_width = image.has_height = image.has_colorspace = image.has_encoded_image_string = 1;
-    image.width = big_endian(png + 16);
-    image.height = big_endian(png + 20);
-    image.colorspace = png[25] & 2 ? 3 : 1;
-    image.encoded_image_string = (ProtobufCBinaryData){png_bytes, (uint8_t *)(uintptr_t)png};
+    image_size(file_bytes, size, &image);
+    image.encoded_image_string = (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)file_bytes};
     value.tag = (char *)(uintptr_t)tag;
     value.image = &image;
     return write_values(file, wall_time_s, step, &pointer, 1, err);
+}
+
+// The event that carries a plug-in's data beside an empty tensor.
+static enum rl_status write_plugin_data(struct event_file *file, double wall_time_s,
+                                        const char *tag, const char *plugin_name,
+                                        ProtobufCBinaryData content, struct rl_error *err) {
+    RlrunTb__Summary__Value value = RLRUN_TB__SUMMARY__VALUE__INIT, *pointer = &value;
+    RlrunTb__Metadata metadata = RLRUN_TB__METADATA__INIT;
+    RlrunTb__Metadata__PluginData plugin = RLRUN_TB__METADATA__PLUGIN_DATA__INIT;
+    RlrunTb__Tensor tensor = RLRUN_TB__TENSOR__INIT;
+    RlrunTb__Tensor__Shape shape = RLRUN_TB__TENSOR__SHAPE__INIT;
+    float zero = 0;
+    plugin.plugin_name = (char *)(uintptr_t)plugin_name;
+    plugin.has_content = 1;
+    plugin.content = content;
+    metadata.plugin_data = &plugin;
+    metadata.has_data_class = 1;
+    metadata.data_class = DATA_CLASS_TENSOR;
+    tensor.has_dtype = 1;
+    tensor.dtype = DTYPE_FLOAT;
+    tensor.tensor_shape = &shape; // a scalar
+    tensor.n_float_val = 1;
+    tensor.float_val = &zero;
+    value.tag = (char *)(uintptr_t)tag;
+    value.metadata = &metadata;
+    value.tensor = &tensor;
+    return write_values(file, wall_time_s, 0, &pointer, 1, err);
+}
+
+enum rl_status event_file_hparams(struct event_file *file, double wall_time_s, const char *run_name,
+                                  const struct event_hparam *values, size_t count,
+                                  struct rl_error *err) {
+    RlrunTb__HParamValue *value = MEM_ARRAY(RlrunTb__HParamValue, count + 1);
+    RlrunTb__HParam *entry = MEM_ARRAY(RlrunTb__HParam, count + 1);
+    RlrunTb__HParam **entries = MEM_ARRAY(RlrunTb__HParam *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        rlrun_tb__hparam_value__init(&value[i]);
+        rlrun_tb__hparam__init(&entry[i]);
+        value[i].has_number_value = !values[i].text;
+        value[i].number_value = values[i].number;
+        value[i].string_value = (char *)(uintptr_t)values[i].text;
+        entry[i].key = (char *)(uintptr_t)values[i].name;
+        entry[i].value = &value[i];
+        entries[i] = &entry[i];
+    }
+    RlrunTb__HParamsSession session = RLRUN_TB__HPARAMS_SESSION__INIT;
+    RlrunTb__HParamsData data = RLRUN_TB__HPARAMS_DATA__INIT;
+    session.n_hparams = count;
+    session.hparams = entries;
+    session.group_name = (char *)(uintptr_t)run_name;
+    session.has_start_time_secs = 1;
+    session.start_time_secs = wall_time_s;
+    data.has_version = 1;
+    data.session_start_info = &session;
+    size_t size = rlrun_tb__hparams_data__get_packed_size(&data);
+    uint8_t *packed = mem_alloc(size);
+    rlrun_tb__hparams_data__pack(&data, packed);
+    enum rl_status status = write_plugin_data(file, wall_time_s, "_hparams_/session_start_info",
+                                              "hparams", (ProtobufCBinaryData){size, packed}, err);
+    mem_free(packed);
+    mem_free(value);
+    mem_free(entry);
+    mem_free(entries);
+    return status;
 }

@@ -32,9 +32,20 @@ RL_CHECKED enum rl_status event_file_scalars(struct event_file *file, double wal
                                              const struct metrics *metrics, struct rl_error *err);
 RL_CHECKED enum rl_status event_file_text(struct event_file *file, double wall_time_s, int64_t step,
                                           const char *tag, const char *text, struct rl_error *err);
-// png: a whole PNG file in memory.
+// file: a whole PNG or GIF file in memory; TensorBoard plays an animated one.
 RL_CHECKED enum rl_status event_file_image(struct event_file *file, double wall_time_s,
-                                           int64_t step, const char *tag, const uint8_t *png,
-                                           size_t png_bytes, struct rl_error *err);
+                                           int64_t step, const char *tag, const uint8_t *file_bytes,
+                                           size_t size, struct rl_error *err);
+
+// What TensorBoard's HParams page shows of a run: values by name, numbers as numbers.
+struct event_hparam {
+    const char *name;
+    const char *text; // NULL: number
+    double number;
+};
+RL_CHECKED enum rl_status event_file_hparams(struct event_file *file, double wall_time_s,
+                                             const char *run_name,
+                                             const struct event_hparam *values, size_t count,
+                                             struct rl_error *err);
 
 uint32_t event_file_crc32c(const void *data, size_t size); // Castagnoli, unmasked

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "base/file.h"
 #include "base/json_line.h"
 #include "base/log.h"
@@ -126,9 +128,39 @@ enum rl_status logger_text(struct logger *logger, const char *tag, const char *t
 }
 
 enum rl_status logger_image(struct logger *logger, const char *tag, int64_t frames,
-                            const uint8_t *png, size_t png_bytes, struct rl_error *err) {
+                            const uint8_t *file, size_t size, struct rl_error *err) {
     RL_ASSERT(logger->begun);
-    return event_file_image(&logger->events, wall_time_s(), frames, tag, png, png_bytes, err);
+    return event_file_image(&logger->events, wall_time_s(), frames, tag, file, size, err);
+}
+
+enum rl_status logger_hparams(struct logger *logger, const char *run_name, const char *yaml,
+                              struct rl_error *err) {
+    struct config config = {0};
+    RL_ASSERT(logger->begun);
+    enum rl_status status = config_add_yaml_text(&config, yaml, strlen(yaml), "configuration", err);
+    struct event_hparam *values = MEM_ARRAY(struct event_hparam, config.count + 1);
+    struct text names = {0};
+    for (size_t i = 0; i < config.count; i++) { // names first: the text moves as it grows
+        const struct config_entry *entry = &config.entries[i];
+        text_add(&names, "%s%s%s", entry->section, *entry->section ? "." : "", entry->key);
+        text_add_bytes(&names, "", 1);
+    }
+    const char *name = names.data;
+    for (size_t i = 0; i < config.count; i++, name += strlen(name) + 1) {
+        const char *value = config.entries[i].value;
+        char *end;
+        double number = strtod(value, &end);
+        bool is_number = *value && !*end;
+        values[i] = (struct event_hparam){name, is_number ? NULL : value, is_number ? number : 0};
+    }
+    if (status == RL_OK) {
+        status =
+            event_file_hparams(&logger->events, wall_time_s(), run_name, values, config.count, err);
+    }
+    text_release(&names);
+    mem_free(values);
+    config_release(&config);
+    return status;
 }
 
 enum rl_status logger_sync(struct logger *logger, struct rl_error *err) {

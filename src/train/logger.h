@@ -45,9 +45,13 @@ RL_CHECKED enum rl_status logger_write(struct logger *logger, const char *kind,
 // A text page in TensorBoard (Markdown): the configuration.
 RL_CHECKED enum rl_status logger_text(struct logger *logger, const char *tag, const char *text,
                                       struct rl_error *err);
-// A picture in TensorBoard; png is a whole PNG file in memory.
+// Hyperparameters in TensorBoard: each "key: value" of a configuration in YAML (config.h), named
+// section.key.
+RL_CHECKED enum rl_status logger_hparams(struct logger *logger, const char *run_name,
+                                         const char *yaml, struct rl_error *err);
+// A picture in TensorBoard; file is a whole PNG or GIF file in memory.
 RL_CHECKED enum rl_status logger_image(struct logger *logger, const char *tag, int64_t frames,
-                                       const uint8_t *png, size_t png_bytes, struct rl_error *err);
+                                       const uint8_t *file, size_t size, struct rl_error *err);
 
 // On disk when it returns: call before a checkpoint, which counts on the rows.
 RL_CHECKED enum rl_status logger_sync(struct logger *logger, struct rl_error *err);

@@ -16,6 +16,8 @@ static const struct opt_spec run_specs[] = {
     OPT_ROW_INT(struct run_options, keep_checkpoints, "2", 1, 1000, "checkpoints kept"),
     OPT_ROW_INT(struct run_options, eval_every, "10000", 1, 1e12, "frames between evaluations"),
     OPT_ROW_INT(struct run_options, eval_episodes, "5", 1, 1000, "episodes an evaluation"),
+    OPT_ROW_INT(struct run_options, clip_every, "5", 0, 1e9,
+                "evaluations between clips of the policy in TensorBoard; 0 = none"),
     OPT_ROW_INT(struct run_options, log_every, "500", 1, 1e9,
                 "agent steps between rows of the log"),
     OPT_ROW_BOOL(struct run_options, freeze, "false", "keep a loaded encoder as it is"),

@@ -16,6 +16,7 @@ struct run_options {
     int64_t keep_checkpoints;
     int64_t eval_every; // frames
     int64_t eval_episodes;
+    int64_t clip_every;          // evaluations
     int64_t log_every;           // agent steps
     bool freeze;                 // a loaded encoder is not trained further
     char name[OPT_STRING_BYTES]; // of the run folder

@@ -161,7 +161,8 @@ static enum rl_status add_word(struct run_set *set, const char *word, struct rl_
 // --- groups ---
 
 static bool decides_nothing(const struct config_entry *entry) {
-    static const char *const keys[] = {"seed", "name", "run_dir", "threads", "time_limit"};
+    static const char *const keys[] = {"seed",    "name",       "run_dir",
+                                       "threads", "time_limit", "clip_every"};
     if (*entry->section) return false;
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
         if (!strcmp(entry->key, keys[i])) return true;

@@ -1,6 +1,7 @@
 // Runs to compare, read from their folders: what each is set to, what it has come to, and which of
 // them differ in nothing but the seed. Such runs are one group: one curve, one row of a table.
-// Options that decide no result (name, run_dir, threads, time_limit) do not set runs apart.
+// Options that decide no result (name, run_dir, threads, time_limit, clip_every) do not set runs
+// apart.
 #pragma once
 
 #include <stdint.h>

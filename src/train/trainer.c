@@ -172,6 +172,28 @@ static enum rl_status log_training(struct trainer *trainer, struct rl_error *err
     return log_row(trainer, "train", &row, err);
 }
 
+// A clip of the policy in TensorBoard, at every clip_every-th evaluation. A program that cannot
+// make GIFs goes on without.
+static enum rl_status show_policy(struct trainer *trainer, struct env *env, struct rl_error *err) {
+    const struct run_options *run = &trainer->parts.run;
+    int64_t number = trainer->count.frames / run->eval_every;
+    if (!trainer->make_gif || !trainer->logger || run->clip_every == 0) return RL_OK;
+    if ((number - 1) % run->clip_every) return RL_OK;
+    struct eval_clip clip;
+    struct bytes gif = {0};
+    struct rl_error no_gif = {0};
+    enum rl_status status = eval_clip_record(&clip, &trainer->policy, env, err);
+    if (status == RL_OK &&
+        trainer->make_gif(clip.rgb, clip.count, EVAL_CLIP_WIDTH, EVAL_CLIP_HEIGHT,
+                          clip.pictures_per_s, &gif, &no_gif) == RL_OK) {
+        status = logger_image(trainer->logger, "eval/policy", trainer->count.frames, gif.data,
+                              gif.size, err);
+        mem_free(gif.data);
+    }
+    eval_clip_release(&clip);
+    return status;
+}
+
 static enum rl_status run_evaluation(struct trainer *trainer, struct rl_error *err) {
     struct parts *parts = &trainer->parts;
     // A fresh environment with its own stream each time: an evaluation depends on the weights
@@ -184,6 +206,7 @@ static enum rl_status run_evaluation(struct trainer *trainer, struct rl_error *e
     struct evaluation result;
     enum rl_status status =
         evaluate(&trainer->policy, env, parts->run.eval_episodes, NULL, NULL, NULL, &result, err);
+    if (status == RL_OK) status = show_policy(trainer, env, err);
     env_destroy(env);
     if (status != RL_OK) return status;
     trainer->count.eval_return = result.return_mean;

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "replay/replay_store.h"
 #include "train/batch_source.h"
+#include "train/eval_clip.h"
 #include "train/evaluate.h"
 #include "train/latent_store.h"
 #include "train/logger.h"
@@ -66,6 +67,7 @@ struct trainer {
     char run_dir[4096];
     double start_s, spent_s;  // wall time: this process, and the ones before it
     const volatile int *stop; // not 0: save and stop
+    make_gif_fn make_gif;     // for clips in TensorBoard; NULL: none
 };
 
 // Makes everything but the files from the configuration that parts_read_options has read into

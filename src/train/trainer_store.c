@@ -42,9 +42,13 @@ enum rl_status trainer_start(struct trainer *trainer, const char *run_dir, struc
     if (status != RL_OK) return status;
     struct text yaml = {0};
     text_add(&yaml, "```yaml\n");
+    size_t begin = yaml.length;
     parts_dump(&trainer->parts, &yaml);
+    const char *slash = strrchr(trainer->run_dir, '/');
+    status = logger_hparams(trainer->logger, slash ? slash + 1 : trainer->run_dir,
+                            yaml.data + begin, err);
     text_add(&yaml, "```\n");
-    status = logger_text(trainer->logger, "config", yaml.data, err);
+    if (status == RL_OK) status = logger_text(trainer->logger, "config", yaml.data, err);
     text_release(&yaml);
     return status;
 }

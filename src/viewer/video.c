@@ -118,3 +118,16 @@ void video_abort(struct video *video) {
     }
     mem_free(video);
 }
+
+enum rl_status video_gif(const uint8_t *rgb, int n, int width, int height, double pictures_per_s,
+                         struct bytes *out, struct rl_error *err) {
+    struct video *video = video_create_bytes(".gif", width, height, pictures_per_s, 0, err);
+    if (!video) return err->code;
+    for (int i = 0; i < n; i++) {
+        const uint8_t *picture = rgb + (size_t)i * (size_t)width * (size_t)height * 3;
+        if (video_add(video, picture, err) == RL_OK) continue;
+        video_abort(video);
+        return err->code;
+    }
+    return video_finish_bytes(video, out, err);
+}

@@ -28,3 +28,7 @@ struct video *video_create_bytes(const char *ending, int width, int height, doub
 // Ends it as video_finish does; out->data is the caller's, mem_free.
 RL_CHECKED enum rl_status video_finish_bytes(struct video *video, struct bytes *out,
                                              struct rl_error *err);
+
+// n pictures (n, height, width, 3) as an animated GIF in memory.
+RL_CHECKED enum rl_status video_gif(const uint8_t *rgb, int n, int width, int height,
+                                    double pictures_per_s, struct bytes *out, struct rl_error *err);
