@@ -194,7 +194,8 @@ def measure_rlrun(program, case, threads, seconds):
 
 
 def compare(options, case, threads):
-    peers = {name: Peer(case, name, threads) for name in PEERS[case]}
+    wanted = [name for name in PEERS[case] if not options.peer or name in options.peer]
+    peers = {name: Peer(case, name, threads) for name in wanted}
     for name in [name for name, peer in peers.items() if not peer.ready]:
         print(f"{case}: {name} left out: {' '.join(peers.pop(name).why)}", file=sys.stderr)
     rounds = {name: [] for name in ["rlrun", *peers]}
@@ -236,6 +237,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rlrun", default="build/rlrun")
     parser.add_argument("--case", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peer", nargs="+", help="only these, by name")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each turn")

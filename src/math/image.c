@@ -9,6 +9,7 @@
 
 #define MAX_WIDTH     4096 // pixels of a resized row
 #define MAX_ROW_BYTES 65536
+#define NO_TAP        1e-6f // a part of the Gaussian that moves no byte by 0.001
 #define TAPS          (2 * IMAGE_BLUR_RADIUS + 1)
 
 static const struct image_table *image_table(void) {
@@ -146,11 +147,13 @@ void image_blur(struct image_size size, float sigma, uint8_t *scratch, uint8_t *
     size_t pixel = (size_t)size.channels, row = (size_t)size.width * pixel;
     size_t edge = IMAGE_BLUR_RADIUS * pixel;
     RL_ASSERT(row + 2 * edge <= MAX_ROW_BYTES);
-    float taps[TAPS];
-    const uint8_t *rows[TAPS];
+    float all[TAPS], *taps = all + IMAGE_BLUR_RADIUS; // taps[0] is the middle one
+    image_gaussian(sigma, all);
+    int radius = IMAGE_BLUR_RADIUS;
+    while (radius > 0 && taps[radius] < NO_TAP) radius--;
+    const uint8_t *around[TAPS], **rows = around + IMAGE_BLUR_RADIUS;
     uint8_t padded[MAX_ROW_BYTES];
-    image_gaussian(sigma, taps);
-    for (int k = 0; k < TAPS; k++) rows[k] = padded + (size_t)k * pixel;
+    for (int k = 0; k < TAPS; k++) around[k] = padded + (size_t)k * pixel;
     for (int y = 0; y < size.height; y++) {
         const uint8_t *from = image + (size_t)y * row;
         for (size_t at = 0; at < edge; at += pixel) {
@@ -158,12 +161,12 @@ void image_blur(struct image_size size, float sigma, uint8_t *scratch, uint8_t *
             memcpy(padded + edge + row + at, from + row - pixel, pixel);
         }
         memcpy(padded + edge, from, row);
-        table->blur(row, TAPS, taps, rows, scratch + (size_t)y * row);
+        table->blur(row, radius, taps, rows, scratch + (size_t)y * row);
     }
     for (int y = 0; y < size.height; y++) {
-        for (int k = 0; k < TAPS; k++) {
-            rows[k] = scratch + (size_t)clamp(y + k - IMAGE_BLUR_RADIUS, 0, size.height - 1) * row;
+        for (int k = -radius; k <= radius; k++) {
+            rows[k] = scratch + (size_t)clamp(y + k, 0, size.height - 1) * row;
         }
-        table->blur(row, TAPS, taps, rows, image + (size_t)y * row);
+        table->blur(row, radius, taps, rows, image + (size_t)y * row);
     }
 }

@@ -4,7 +4,8 @@
 
 #include "math/image_table.h"
 
-#define CHUNK 256 // bytes that stay in registers or the first-level cache between two loops
+#define CHUNK      256 // pixels that stay in the first-level cache between two loops
+#define BLUR_BLOCK 64
 
 static inline uint8_t to_u8(float x) {
     x = x > 0 ? x : 0;
@@ -78,18 +79,26 @@ static uint64_t sum(size_t count, const uint8_t *in) {
     return total;
 }
 
-static void blur(size_t count, int n_taps, const float *taps, const uint8_t *const *rows,
-                 uint8_t *restrict out) {
-    for (size_t at = 0; at < count; at += CHUNK) {
-        int width = count - at < CHUNK ? (int)(count - at) : CHUNK;
-        float sums[CHUNK] = {0};
-        for (int k = 0; k < n_taps; k++) {
-            const uint8_t *restrict row = rows[k] + at;
-            float tap = taps[k];
-            for (int i = 0; i < width; i++) sums[i] += tap * row[i];
-        }
-        for (int i = 0; i < width; i++) out[at + (size_t)i] = to_u8(sums[i]);
+// Sums of a few bytes beside one another stay in registers while all taps pass.
+static inline void blur_block(int width, int radius, const float *taps, const uint8_t *const *rows,
+                              size_t at, uint8_t *restrict out) {
+    float sums[BLUR_BLOCK];
+    const uint8_t *middle = rows[0] + at;
+    for (int i = 0; i < width; i++) sums[i] = taps[0] * middle[i];
+    for (int k = 1; k <= radius; k++) {
+        const uint8_t *restrict before = rows[-k] + at, *restrict after = rows[k] + at;
+        for (int i = 0; i < width; i++) sums[i] += taps[k] * (float)(before[i] + after[i]);
     }
+    for (int i = 0; i < width; i++) out[at + (size_t)i] = to_u8(sums[i]);
+}
+
+static void blur(size_t count, int radius, const float *taps, const uint8_t *const *rows,
+                 uint8_t *restrict out) {
+    size_t at = 0;
+    for (; at + BLUR_BLOCK <= count; at += BLUR_BLOCK) {
+        blur_block(BLUR_BLOCK, radius, taps, rows, at, out);
+    }
+    if (at < count) blur_block((int)(count - at), radius, taps, rows, at, out);
 }
 
 const struct image_table IMAGE_TABLE = {

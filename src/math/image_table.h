@@ -19,8 +19,8 @@ struct image_table {
     void (*saturate)(size_t n_pixels, float saturation, uint8_t *image);
     void (*solarise)(size_t count, int threshold, uint8_t *image);
     uint64_t (*sum)(size_t count, const uint8_t *in);
-    // out = rounded sum of taps[k] rows[k], over bytes.
-    void (*blur)(size_t count, int n_taps, const float *taps, const uint8_t *const *rows,
+    // out = rounded taps[0] rows[0] + sum over k from 1 to radius of taps[k] (rows[-k] + rows[k]).
+    void (*blur)(size_t count, int radius, const float *taps, const uint8_t *const *rows,
                  uint8_t *out);
 };
 
