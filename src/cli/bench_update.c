@@ -1,5 +1,6 @@
 // One gradient update of an agent at its published sizes: milliseconds and the part of the
-// machine's arithmetic peak that its matrix products and convolutions alone account for.
+// machine's arithmetic peak that its matrix products and convolutions alone account for. Pixels
+// are shifted as part of it; sampling from the replay is not.
 // bench/update_torch.py runs it beside its peers.
 #include <string.h>
 
@@ -8,12 +9,14 @@
 #include "base/mem.h"
 #include "cli/bench.h"
 #include "math/conv.h"
+#include "math/image.h"
 
-#define BATCH      256
-#define ACTION_DIM 6
-#define SIZE       84
-#define CHANNELS   9
-#define TRUNK      50
+#define BATCH         256
+#define ACTION_DIM    6
+#define SIZE          84
+#define CHANNELS      9
+#define PICTURE_BYTES (SIZE * SIZE * CHANNELS)
+#define TRUNK         50
 
 struct update_case {
     const char *name, *agent;
@@ -70,7 +73,8 @@ struct update_bench {
     struct agent *agent;
     struct batch batch;
     real *rows;
-    uint8_t *pixels;
+    uint8_t *stored, *pixels; // pictures of both observations, before and after their random shift
+    struct rng rng;
     struct pool *pool;
     enum rl_status status;
     struct rl_error err;
@@ -80,6 +84,11 @@ static void update_once(struct update_bench *bench) {
     struct metrics metrics;
     metrics_clear(&metrics);
     if (bench->status != RL_OK) return;
+    for (int i = 0; bench->encoder && i < 2 * BATCH; i++) {
+        size_t at = (size_t)i * PICTURE_BYTES;
+        image_random_shift(bench->stored + at, SIZE, SIZE, CHANNELS, 4, &bench->rng,
+                           bench->pixels + at);
+    }
     bench->status = agent_update(bench->agent, &bench->batch, 0, &metrics, &bench->err);
     if (bench->status != RL_OK || !bench->encoder) return;
     bench->status = optimizer_step(&bench->encoder_optimizer, bench->pool, 1, NULL, &bench->err);
@@ -105,9 +114,11 @@ static void make_batch(struct update_bench *bench, int feature_dim) {
     bench->batch.reward = next, next += BATCH;
     bench->batch.discount = next;
     if (!bench->encoder) return;
-    size_t bytes = (size_t)BATCH * SIZE * SIZE * CHANNELS;
+    size_t bytes = (size_t)BATCH * PICTURE_BYTES;
+    bench->stored = mem_alloc(2 * bytes);
     bench->pixels = mem_alloc(2 * bytes);
-    for (size_t i = 0; i < 2 * bytes; i++) bench->pixels[i] = (uint8_t)rng_next(&rng);
+    for (size_t i = 0; i < 2 * bytes; i++) bench->stored[i] = (uint8_t)rng_next(&rng);
+    bench->rng = rng;
     bench->batch.pixels = bench->pixels;
     bench->batch.next_pixels = bench->pixels + bytes;
 }
@@ -136,6 +147,7 @@ static void release(struct update_bench *bench) {
     if (bench->encoder) optimizer_release(&bench->encoder_optimizer);
     encoder_destroy(bench->encoder);
     mem_free(bench->rows);
+    mem_free(bench->stored);
     mem_free(bench->pixels);
 }
 
