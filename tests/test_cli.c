@@ -183,6 +183,13 @@ static void shows_runs(void **state) {
     assert_int_equal(result->code, 0);
     assert_non_null(strstr(result->out, "* a  (2 points, last 10)"));
     assert_non_null(strstr(result->out, "       20 +          ***"));
+    run(result, "top a");
+    assert_int_equal(result->code, 0);
+    assert_non_null(strstr(result->out, "runs/a: stopped, step 1000 of 2000 (50%), 4000 frames"));
+    assert_non_null(strstr(result->out, "return_mean              "));
+    assert_null(strchr(result->out, '\033')); // no terminal here: plain lines
+    run(result, "top a --json");
+    assert_int_equal(result->code, 2);
     run(result, "plot a -o a.txt");
     assert_int_equal(result->code, 2);
     run(result, "plot a --width 5");

@@ -1,4 +1,5 @@
-// rlrun top [--once] [--every SECONDS] [--json]: the runs under runs/, newest figures, refreshed.
+// rlrun top [RUN...]: the runs under runs/ in a table, or some runs with sparklines; refreshed on a
+// terminal, plain lines elsewhere.
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "cli/run_screen.h"
 #include "train/logger.h"
 #include "train/metrics_file.h"
 #include "train/progress.h"
@@ -119,7 +121,8 @@ static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static enum rl_status show(const struct top_options *options, bool refresh, struct rl_error *err) {
+static enum rl_status show_table(const struct top_options *options, bool refresh,
+                                 struct rl_error *err) {
     struct dirent **entries;
     int count = scandir("runs", &entries, visible, alphasort);
     if (count < 0) return rl_fail(err, RL_ENOTFOUND, "no folder runs/ here");
@@ -140,19 +143,55 @@ static enum rl_status show(const struct top_options *options, bool refresh, stru
     return fflush(stdout) == 0 ? RL_OK : rl_fail(err, RL_EIO, "cannot write to standard output");
 }
 
+// A locale of UTF-8 shows blocks; the same words as setlocale looks at, in its order.
+static bool has_blocks(void) {
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (int i = 0; i < 3; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+static enum rl_status show_runs(const struct args *args, bool refresh, struct rl_error *err) {
+    struct run_screen_style style = {.width = 48, .blocks = has_blocks()};
+    struct text out = {0};
+    enum rl_status status = RL_OK;
+    if (refresh) text_add(&out, "\033[H\033[J"); // to the top left, wipe
+    for (int i = 0; i < args->n_words && status == RL_OK; i++) {
+        struct run_dir run;
+        status = run_dir_find(&run, args->words[i], err);
+        if (status == RL_OK && i) text_add(&out, "\n");
+        if (status == RL_OK) status = run_screen_add(&run, &style, &out, err);
+    }
+    if (status == RL_OK) fwrite(out.data, 1, out.length, stdout);
+    text_release(&out);
+    if (status != RL_OK || fflush(stdout) == 0) return status;
+    return rl_fail(err, RL_EIO, "cannot write to standard output");
+}
+
+static enum rl_status show(const struct args *args, const struct top_options *options, bool refresh,
+                           struct rl_error *err) {
+    return args->n_words ? show_runs(args, refresh, err) : show_table(options, refresh, err);
+}
+
 enum rl_status cmd_top(int argc, char **argv, struct rl_error *err) {
     struct top_options options;
     struct args args;
-    enum rl_status status = args_read(&args, argc, argv, &table, &options, 0, err);
+    enum rl_status status = args_read(&args, argc, argv, &table, &options, 16, err);
     if (status == RL_OK && args.help) {
-        args_print_help("top [--once] [--every SECONDS] [--json]", &table);
+        args_print_help("top [RUN...] [--once] [--every SECONDS] [--json]", &table);
+    } else if (status == RL_OK && options.json && args.n_words) {
+        status = rl_fail(err, RL_EUSAGE, "--json is of the table of all runs; it takes no RUN");
     } else if (status == RL_OK) {
-        bool refresh = !options.once && !options.json && isatty(STDOUT_FILENO);
-        status = show(&options, refresh, err);
+        const char *terminal = getenv("TERM");
+        bool refresh = !options.once && !options.json && isatty(STDOUT_FILENO) && terminal &&
+                       strcmp(terminal, "dumb");
+        status = show(&args, &options, refresh, err);
         while (refresh && status == RL_OK) { // until Ctrl-C
             struct timespec pause = {(time_t)options.every, (long)(fmod(options.every, 1) * 1e9)};
             nanosleep(&pause, NULL);
-            status = show(&options, refresh, err);
+            status = show(&args, &options, refresh, err);
         }
     }
     args_release(&args);

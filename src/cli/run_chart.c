@@ -16,6 +16,20 @@ const char *run_chart_axis(const char *x_key) {
     return x_key;
 }
 
+// Names of metrics.jsonl that a reader should not need to know.
+static const char *figure_name(const char *key) {
+    static const char *const names[][2] = {{"return_mean", "evaluation return"},
+                                           {"episode_return", "training return"},
+                                           {"critic_loss", "critic loss"},
+                                           {"q_mean", "mean Q"},
+                                           {"ssl/latent_rank", "effective rank of latents"},
+                                           {"ssl/std", "std of SSL outputs"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!strcmp(key, names[i][0])) return names[i][1];
+    }
+    return key;
+}
+
 static enum rl_status read_curves(struct run_chart *rc, const struct run_chart_request *request,
                                   struct rl_error *err) {
     const struct run_set *set = rc->set;
@@ -51,7 +65,7 @@ static void fill_panel(struct run_chart *rc, const struct run_chart_request *req
     struct chart_panel *panel = &rc->panels[k];
     *panel = (struct chart_panel){.title = rc->title[k],
                                   .x_label = run_chart_axis(request->x_key),
-                                  .y_label = request->keys[k],
+                                  .y_label = figure_name(request->keys[k]),
                                   .curves = rc->lines + (size_t)k * n_groups};
     for (int g = 0; g < n_groups; g++) {
         const struct curve *curve = &rc->curves[k * n_groups + g];
@@ -61,7 +75,7 @@ static void fill_panel(struct run_chart *rc, const struct run_chart_request *req
         most_seeds = curve->seeds > most_seeds ? curve->seeds : most_seeds;
     }
     snprintf(rc->title[k], sizeof(rc->title[k]), most_seeds > 1 ? "%s: %s and 95%% interval" : "%s",
-             request->keys[k], over_seeds[request->statistic]);
+             figure_name(request->keys[k]), over_seeds[request->statistic]);
 }
 
 static void make_legend(struct run_chart *rc, int n_keys) {

@@ -36,6 +36,7 @@ const char *chart_colour(int colour) {
 // Entries of PLplot's colour map.
 enum { PAPER, INK, GRID, FIRST_LINE, FIRST_BAND = FIRST_LINE + N_COLOURS };
 enum { N_MAP = FIRST_BAND + N_COLOURS };
+#define LETTERS 540.0 // gives 13 pixels
 enum { LEGEND_ROW = 20, LEGEND_PAD = 10, LEFT = 62, RIGHT = 20, TOP = 30, BOTTOM = 46 };
 
 bool chart_is_available(void) {
@@ -247,7 +248,7 @@ static void draw_page(const struct chart *chart, const char *device, FILE *file)
     plsesc('#');
     plinit();
     pladv(0);
-    plschr(0, chart->width < 600 ? 0.8 : 0.75);
+    plschr(0, LETTERS / fmax(chart->width, height)); // PLplot measures letters by the longer side
     for (int i = 0; i < chart->n_panels; i++) draw_panel(chart, &chart->panels[i], i, height);
     if (chart->n_legend) draw_legend(chart, height);
     plend1();
