@@ -47,7 +47,7 @@ struct run {
 static volatile sig_atomic_t stop_requested;
 
 static void request_stop(int signal_number) {
-    (void)signal_number;
+    if (stop_requested) signal(signal_number, SIG_DFL); // a third one ends the process at once
     stop_requested = 1;
 }
 
@@ -386,7 +386,9 @@ static enum rl_status conclude(const struct run *run, struct rl_error *err) {
         wanted++;
         sweep_result_read(sweep, &sweep->trials[i], &result);
         done += result.state == SWEEP_STATE_DONE;
-        failed += result.state == SWEEP_STATE_FAILED;
+        // A full disk may not even hold the note that the trial failed.
+        bool lost = result.state == SWEEP_STATE_WAITING && run->settled[i];
+        failed += result.state == SWEEP_STATE_FAILED || lost;
     }
     if (done + failed < wanted)
         return rl_fail(err, RL_EINTERRUPT, "%s: %d of %d trials done, %d failed; go on with: %s",
