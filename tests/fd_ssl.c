@@ -134,7 +134,8 @@ static void gradients_are_derivatives(void **state) {
     (void)state;
     for (int i = 0; i < ssl_count(); i++) {
         if (has_own_codes(ssl_at(i)->name)) continue;
-        for (int temporal = ssl_at(i)->sequence; temporal < 2; temporal++) check_method(ssl_at(i)->name, temporal);
+        for (int temporal = ssl_at(i)->sequence; temporal < 2; temporal++)
+            check_method(ssl_at(i)->name, temporal);
     }
 }
 

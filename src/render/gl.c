@@ -92,9 +92,11 @@ static void draw_depth(struct gl *gl, mjvScene *scene, mjrRect rect, float *dept
     mjr_readPixels(NULL, gl->depth, rect, &gl->context);
     float near = 0.5f * (scene->camera[0].frustum_near + scene->camera[1].frustum_near);
     float far = 0.5f * (scene->camera[0].frustum_far + scene->camera[1].frustum_far);
+    bool flat = scene->camera[0].orthographic;
     size_t pixels = (size_t)gl->size.width * (size_t)gl->size.height;
     for (size_t i = 0; i < pixels; i++) {
-        depth[flipped(gl, i)] = near / (1 - gl->depth[i] * (1 - near / far));
+        float z = gl->depth[i];
+        depth[flipped(gl, i)] = flat ? near + z * (far - near) : near / (1 - z * (1 - near / far));
     }
 }
 

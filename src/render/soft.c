@@ -48,7 +48,7 @@ static enum rl_status reserve_triangles(struct soft *soft, const mjvScene *scene
     int count = 0;
     for (int i = 0; i < scene->ngeom; i++) {
         const struct soft_mesh *mesh = soft_geom_mesh(soft, &scene->geoms[i]);
-        if (mesh) count += mesh->count;
+        if (mesh) count += mesh->capacity;
         if (count > 1 << 24)
             return rl_fail(err, RL_EMODEL, "the scene has over 16 million triangles");
     }
@@ -143,13 +143,21 @@ enum rl_status soft_draw(struct soft *soft, const mjvScene *scene,
                          const struct render_target *target, struct rl_error *err) {
     struct rl_error ignored;
     if (!err) err = &ignored;
-    if (reserve_geoms(soft, scene->ngeom, err) != RL_OK) return err->code;
+    int count = scene->ngeom;
+    for (int i = 0; i < scene->ngeom && count < 1 << 20; i++) {
+        count += soft_flex_count(soft, scene, &scene->geoms[i]);
+    }
+    if (reserve_geoms(soft, count, err) != RL_OK) return err->code;
+    if (soft_flex_reserve(soft, scene, err) != RL_OK) return err->code;
     if (reserve_triangles(soft, scene, err) != RL_OK) return err->code;
     if (soft_scene_setup(soft, scene, err) != RL_OK) return err->code;
+    bool flat = soft->view.orthographic;
     switch (simd_level()) {
-    case SIMD_LEVEL_AVX512: soft_kernel_avx512(soft, target); break;
-    case SIMD_LEVEL_AVX2: soft_kernel_avx2(soft, target); break;
-    default: soft_kernel_portable(soft, target); break;
+    case SIMD_LEVEL_AVX512:
+        (flat ? soft_orthographic_avx512 : soft_kernel_avx512)(soft, target);
+        break;
+    case SIMD_LEVEL_AVX2: (flat ? soft_orthographic_avx2 : soft_kernel_avx2)(soft, target); break;
+    default: (flat ? soft_orthographic_portable : soft_kernel_portable)(soft, target); break;
     }
     return RL_OK;
 }

@@ -7,7 +7,10 @@
 // samples, then one shading per part and pixel, as OpenGL's multisampling does.
 //
 // Conventions: pixel rows count from the BOTTOM as in OpenGL (the output is flipped); w = 1 /
-// distance along the view axis, so that it is affine on planes and larger means nearer.
+// distance along the view axis, so that it is affine on planes and larger means nearer. Under an
+// orthographic camera w = zfar - distance, and the roles of a ray's origin and direction change
+// places: point = ray(pixel) / w + origin becomes ray(pixel) + w origin, with the same coefficients
+// otherwise. The kernel is compiled once for each (soft_view.inc.h).
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -106,6 +109,7 @@ struct soft_part {
     uint8_t kind;
     bool clip;   // in the mirror: crosses its plane
     bool mirror; // the reflecting surface itself
+    bool plain;  // its geom's texture is not for it
     int geom;    // index in the scene
     int grid;    // index of the plane's grid of lit vertices, -1 for others
     float alpha; // opacity, for the transparent
@@ -119,7 +123,8 @@ struct soft_part {
     float center[3];
     int x0, x1, y0, y1; // pixels that its samples can touch, half open
     float cx, cy;
-    float origin[3];           // the eye in the unit frame
+    float origin[3];           // of the rays in the unit frame: the eye (orthographic: backwards)
+    float eye[3];              // in the part's frame, metres
     struct soft_affine ray[3]; // ray directions in the unit frame, depth 1 along the view axis
     struct soft_quadric body, cap[2];
     struct soft_affine w, wx, wy; // planar kinds: 1/depth, x/depth, y/depth in the unit frame
@@ -128,7 +133,10 @@ struct soft_part {
 };
 
 struct soft_view {
-    double eye[3], d0[3], dx[3], dy[3]; // ray(px, py) = d0 + px dx + py dy, 1 along the axis
+    bool orthographic;
+    double far;                         // zfar
+    double eye[3], d0[3], dx[3], dy[3]; // ray(px, py) = d0 + px dx + py dy, 1 along the axis;
+                                        // orthographic: from the eye to where the ray starts
     double axis[9];                     // rows right, up, forward (mirrored for reflections)
     double tan0[2], tan_pixel[2]; // right and up component of the ray: tan0 + pixel * tan_pixel
     int width, height;
@@ -143,6 +151,7 @@ struct soft_caster {
     float origin[3];
     struct soft_affine ray[3];
     float light[3]; // of this shadow light: position, or direction towards it, in the unit frame
+    const struct soft_mesh *mesh; // SOFT_TRIANGLES
 };
 
 struct soft_shadow {        // one shadow-casting light
@@ -151,7 +160,9 @@ struct soft_shadow {        // one shadow-casting light
     float tangent; // half width of the shadow map at depth 1; directional: half width
     struct soft_affine
         ray[3];       // camera ray in light coordinates (right, up, forward), around (0, 0)
-    float origin[3];  // the eye in light coordinates
+    float origin[3];  // its origin there
+    float bias;       // part of the way to the light (directional: metres) in which triangles do
+                      // not block it
     int caster_count; // padded to a multiple of 8 in the boxes
     struct soft_caster *caster;
     float *box[4]; // u0, u1, v0, v1 in the plane at depth 1 (directional: metres)
@@ -180,12 +191,23 @@ struct soft_grid {
 // (or x, y).
 enum { SOFT_CORNER = 8 };
 struct soft_mesh {
-    int count;
+    int count, capacity;
     float *corner;
+    // for shadows: a tree of boxes over the triangles in the order of tree_order; soft_tree.c
+    int node_count;
+    struct soft_node *node;
+    int32_t *tree_order;
+};
+struct soft_node { // in depth-first order, so that the first child follows
+    float low[3], high[3];
+    int32_t skip;         // the node after this one's subtree
+    int32_t first, count; // its triangles; 0 for inner nodes
 };
 
 struct soft_triangle {       // as a view sees it
     struct soft_affine b[3]; // barycentric coordinates times w, around pixel (0, 0); they sum to w
+                             // (orthographic: not times w, they sum to 1)
+    struct soft_affine w;    // orthographic
     int16_t x0, x1, y0, y1;  // pixels, half open
     int part;
     const float *corner;
@@ -202,9 +224,27 @@ struct soft_triangles {
     int *active, active_count;
 };
 
+// What happens far away: the sky hides what lies behind it, haze covers the edge of an infinite
+// plane, fog covers all. The sky is a cylinder around the eye, haze a truncated cone in it.
+struct soft_far {
+    struct soft_affine ray[3], haze_ray[3]; // view rays in the world; in the plane's frame
+    float depth;         // of those rays; 1 (orthographic: about where they meet the sky)
+    float sky_radius;    // of the cylinder, and half its height
+    float slices, facet; // of both around; 1 / cos(half a slice)
+    bool sky_cuts;       // something may lie behind the sky
+    float sky_w;         // nearer than this nothing does
+    bool haze, fog;
+    float haze_rim, haze_turn;  // the cone's width; height (1: the eye's) where it is opaque
+    float elevation;            // the eye's height over the plane, in units of the sky's radius
+    int haze_color;             // packed
+    float fog_end, fog_inverse; // metres; 1 / (end - start)
+    float fog_color[3];         // 0..255
+};
+
 struct soft {
     const mjModel *model;
     struct soft_mesh *mesh, *hfield, *skin; // [2 nmesh] drawn and hull, [nhfield], [nskin]
+    struct soft_mesh *flex;                 // [nflex]
     float *hfield_copy;                     // of the data that hfield was made from
     struct soft_triangles front_triangles, mirror_triangles;
     struct render_size size;
@@ -226,6 +266,7 @@ struct soft {
     int floor_part;  // the first plane with a grid, -1 none
     bool gray_light; // of all lights
     float znear, zfar;
+    float w_near, w_far; // w there
     struct soft_view view, mirror_view;
     struct soft_part *part, *mirror;
     struct soft_material *material; // [geom]
@@ -242,10 +283,11 @@ struct soft {
     bool sky;
     uint32_t *sky_pixel; // (packets_y, packets_x, 8)
     double sky_key[9];   // view rays that it was drawn for
-    int *row_list;       // scratch of the kernel: four lists of parts
-    uint64_t *row_mask;  // scratch of the kernel: (2, packets_x)
-    float *sort_key;     // [geom] scratch
-    int *transparent;    // [geom] transparent geoms, near to far
+    struct soft_far far;
+    int *row_list;      // scratch of the kernel: four lists of parts
+    uint64_t *row_mask; // scratch of the kernel: (2, packets_x)
+    float *sort_key;    // [geom] scratch
+    int *transparent;   // [geom] transparent geoms, near to far
     int transparent_count;
 };
 
@@ -262,7 +304,10 @@ RL_CHECKED enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *sc
 void soft_triangles_row(struct soft_triangles *triangles, const struct soft *soft, int py);
 void soft_triangles_column(struct soft_triangles *triangles, int px);
 
-// The kernel, one a target.
+// The kernel, one a target and kind of camera.
 void soft_kernel_portable(struct soft *soft, const struct render_target *target);
 void soft_kernel_avx2(struct soft *soft, const struct render_target *target);
 void soft_kernel_avx512(struct soft *soft, const struct render_target *target);
+void soft_orthographic_portable(struct soft *soft, const struct render_target *target);
+void soft_orthographic_avx2(struct soft *soft, const struct render_target *target);
+void soft_orthographic_avx512(struct soft *soft, const struct render_target *target);

@@ -73,9 +73,29 @@ bool soft_caster_shape(const struct soft *soft, const mjvGeom *geom, struct soft
     return true;
 }
 
+static void mesh_bounds(struct soft_bounds *bounds, const struct soft_view *view,
+                        const struct soft_mesh *mesh, const double center[3], double axis[3][3]) {
+    const struct soft_node *root = &mesh->node[0];
+    double corner[8][3];
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 3; k++) {
+            corner[i][k] = center[k];
+            for (int j = 0; j < 3; j++) {
+                corner[i][k] += (double)(i >> j & 1 ? root->high[j] : root->low[j]) * axis[j][k];
+            }
+        }
+    }
+    *bounds = soft_bounds_none();
+    soft_bounds_corners(bounds, view, 8, corner);
+}
+
 static void caster_bounds(struct soft_bounds *bounds, const struct soft_view *view,
-                          bool directional, const struct soft_caster *caster,
-                          const double center[3], double axis[3][3]) {
+                          const struct soft_caster *caster, const double center[3],
+                          double axis[3][3]) {
+    if (caster->kind == SOFT_TRIANGLES) {
+        mesh_bounds(bounds, view, caster->mesh, center, axis);
+        return;
+    }
     double corner[8][3], half = caster->kind == SOFT_CAPSULE ? 1.0 + (double)caster->half
                                 : caster->kind == SOFT_TUBE  ? (double)caster->half
                                 : caster->kind == SOFT_RECT  ? 0.0
@@ -87,20 +107,21 @@ static void caster_bounds(struct soft_bounds *bounds, const struct soft_view *vi
         }
     }
     *bounds = soft_bounds_none();
-    if (!directional) {
-        if (caster->kind == SOFT_ELLIPSOID)
-            soft_bounds_ellipsoid(bounds, view, center, axis);
-        else
-            soft_bounds_corners(bounds, view, 8, corner);
-        return;
-    }
-    for (int i = 0; i < 8; i++) {
-        double relative[3];
-        for (int k = 0; k < 3; k++) relative[k] = corner[i][k] - view->eye[k];
-        double u = dot3(&view->axis[0], relative), v = dot3(&view->axis[3], relative);
-        bounds->x0 = fmin(bounds->x0, u), bounds->x1 = fmax(bounds->x1, u);
-        bounds->y0 = fmin(bounds->y0, v), bounds->y1 = fmax(bounds->y1, v);
-    }
+    if (caster->kind == SOFT_ELLIPSOID)
+        soft_bounds_ellipsoid(bounds, view, center, axis);
+    else
+        soft_bounds_corners(bounds, view, 8, corner);
+}
+
+// Triangles: their frame, which has metres as its units.
+static bool caster_mesh(const struct soft *soft, const mjvGeom *geom, struct soft_caster *caster,
+                        double center[3], double axis[3][3]) {
+    caster->mesh = soft_geom_mesh(soft, geom);
+    if (!caster->mesh || caster->mesh->node_count == 0) return false;
+    caster->kind = SOFT_TRIANGLES;
+    caster->half = 0;
+    soft_mesh_frame(geom, center, axis);
+    return true;
 }
 
 static void caster_setup(struct soft *soft, struct soft_caster *caster,
@@ -123,42 +144,58 @@ static void caster_setup(struct soft *soft, struct soft_caster *caster,
     }
 }
 
+// Keeps a caster unless the light's map does not see it.
+static void add_caster(struct soft *soft, struct soft_shadow *shadow, const struct soft_view *from,
+                       const struct soft_caster *like, const double center[3], double axis[3][3]) {
+    struct soft_bounds b;
+    double edge = (double)shadow->tangent;
+    int at = shadow->caster_count;
+    if (at >= soft->geom_capacity) return;
+    caster_bounds(&b, from, like, center, axis);
+    if (b.x0 > b.x1 || b.x0 > edge || b.x1 < -edge || b.y0 > edge || b.y1 < -edge) return;
+    shadow->caster[at] = *like;
+    caster_setup(soft, &shadow->caster[at], &soft->light[shadow->light], center, axis);
+    shadow->box[0][at] = (float)b.x0, shadow->box[1][at] = (float)b.x1;
+    shadow->box[2][at] = (float)b.y0, shadow->box[3][at] = (float)b.y1;
+    shadow->caster_count++;
+}
+
 static void shadow_setup(struct soft *soft, struct soft_shadow *shadow, const mjvScene *scene) {
     const struct soft_light *light = &soft->light[shadow->light];
-    struct soft_view from = {0};
+    struct soft_view from = {.orthographic = light->directional};
     light_axes(light, from.axis);
     for (int k = 0; k < 3; k++) from.eye[k] = (double)light->pos[k];
-    const double *axis[3] = {&from.axis[0], &from.axis[3], &from.axis[6]};
+    double axis[3][3];
+    struct soft_ray ray;
+    memcpy(axis, from.axis, sizeof axis);
     memcpy(shadow->axis, from.axis, sizeof shadow->axis);
     memcpy(shadow->eye, from.eye, sizeof shadow->eye);
+    soft_ray_setup(&soft->view, from.eye, axis, 0, 0, &ray);
     for (int k = 0; k < 3; k++) {
-        double relative[3];
-        for (int i = 0; i < 3; i++) relative[i] = soft->view.eye[i] - from.eye[i];
-        shadow->origin[k] = (float)dot3(axis[k], relative);
-        shadow->ray[k] = (struct soft_affine){(float)dot3(axis[k], soft->view.d0),
-                                              (float)dot3(axis[k], soft->view.dx),
-                                              (float)dot3(axis[k], soft->view.dy)};
+        shadow->origin[k] = (float)ray.origin[k];
+        shadow->ray[k] =
+            (struct soft_affine){(float)ray.d[0][k], (float)ray.d[1][k], (float)ray.d[2][k]};
     }
     double fov = fmin(2 * (double)light->cutoff * (double)soft->shadow_scale, 160);
     shadow->tangent = light->directional ? soft->shadow_clip : (float)tan(fov / 360 * mjPI);
-    int count = 0;
+    // MuJoCo pushes casters off the light by 1.5 texels of the map's slope: 3 stand for most slopes
+    shadow->bias = shadow->tangent * (6 / (float)soft->model->vis.quality.shadowsize + 1e-4f);
+    shadow->caster_count = 0;
     for (int i = 0; i < scene->ngeom; i++) {
         const mjvGeom *geom = &scene->geoms[i];
-        struct soft_caster *caster = &shadow->caster[count];
-        double center[3], half_axis[3][3];
+        double center[3], axis_at[3][3];
         if (geom->category == mjCAT_DECOR) continue;
-        if (!soft_caster_shape(soft, geom, caster, center, half_axis)) continue;
-        caster->geom = i;
-        struct soft_bounds b;
-        caster_bounds(&b, &from, light->directional, caster, center, half_axis);
-        double edge = (double)shadow->tangent;
-        if (b.x0 > b.x1 || b.x0 > edge || b.x1 < -edge || b.y0 > edge || b.y1 < -edge) continue;
-        caster_setup(soft, caster, light, center, half_axis);
-        shadow->box[0][count] = (float)b.x0, shadow->box[1][count] = (float)b.x1;
-        shadow->box[2][count] = (float)b.y0, shadow->box[3][count] = (float)b.y1;
-        count++;
+        struct soft_caster caster = {.geom = i};
+        if (caster_mesh(soft, geom, &caster, center, axis_at) ||
+            soft_caster_shape(soft, geom, &caster, center, axis_at)) {
+            add_caster(soft, shadow, &from, &caster, center, axis_at);
+        }
+        for (int k = soft_flex_count(soft, scene, geom) - 1; k >= 0; k--) {
+            if (!soft_flex_shape(scene, geom, k, &caster, center, axis_at)) continue;
+            add_caster(soft, shadow, &from, &caster, center, axis_at);
+        }
     }
-    shadow->caster_count = count;
+    int count = shadow->caster_count;
     for (; count % SOFT_LANES; count++) { // empty boxes
         shadow->box[0][count] = shadow->box[2][count] = 1e30f;
         shadow->box[1][count] = shadow->box[3][count] = -1e30f;

@@ -15,7 +15,7 @@ VEC vf z_times_w(const struct soft_part *part, vf x, vf y, vf w) {
 
 VEC vi cover_capsule(const struct soft_part *part, vf x, vf y, vf *w, vf *cap) {
     vi hit = cover_quadric(&part->body, x, y, w);
-    vf zw = z_times_w(part, x, y, *w), limit = *w * part->half;
+    vf zw = z_times_w(part, x, y, *w), limit = view_unit(*w) * part->half;
     vi above = (zw > limit) ^ (*w < 0), outside = (vf_abs(zw) > limit) | (*w < 0);
     *cap = vf_set(0);
     if (!vi_any(outside & hit)) return hit;
@@ -29,9 +29,9 @@ VEC vi cover_capsule(const struct soft_part *part, vf x, vf y, vf *w, vf *cap) {
 
 VEC vi cover_planar(const struct soft_part *part, vf x, vf y, vf *w) {
     *w = affine(&part->w, x, y);
-    vf u = affine(&part->wx, x, y), v = affine(&part->wy, x, y);
-    if (part->kind == SOFT_DISC) return (u * u + v * v <= *w * *w) & (*w > 0);
-    return (vf_abs(u) <= *w) & (vf_abs(v) <= *w);
+    vf u = affine(&part->wx, x, y), v = affine(&part->wy, x, y), one = view_unit(*w);
+    if (part->kind == SOFT_DISC) return (u * u + v * v <= one * one) & (*w > 0);
+    return (vf_abs(u) <= one) & (vf_abs(v) <= one);
 }
 
 // Lanes whose point (x, y), relative to the part's reference, the part covers; w there.
@@ -44,7 +44,7 @@ VEC vi cover_part(const struct soft_part *part, vf x, vf y, vf *w) {
     }
     case SOFT_TUBE: {
         vi hit = cover_quadric(&part->body, x, y, w);
-        return hit & (vf_abs(z_times_w(part, x, y, *w)) <= *w * part->half);
+        return hit & (vf_abs(z_times_w(part, x, y, *w)) <= view_unit(*w) * part->half);
     }
     case SOFT_DISC:
     case SOFT_RECT: return cover_planar(part, x, y, w);

@@ -50,6 +50,7 @@ static struct soft_part *add_part(struct soft_part_list *list, const struct soft
     part->geom = like->geom;
     part->grid = like->grid;
     part->alpha = like->alpha;
+    part->plain = like->plain;
     part->clip = part->mirror = false;
     if (list->mirror && !mirror_side(list, part, center, axis)) return NULL;
     if (!soft_part_setup(part, list->view, center, axis)) return NULL;
@@ -87,7 +88,7 @@ static void add_face(struct soft_part_list *list, const struct soft_part *like,
     // cube texture: the face's point in the geom's own unit coordinates
     part->cube_axis[0] = (int8_t)u, part->cube_axis[1] = (int8_t)v, part->cube_axis[2] = (int8_t)k;
     part->cube_sign = part->cube_height = s;
-    part->mirror = part->geom == list->soft->reflective && k == 2 && sign > 0;
+    part->mirror = part->geom == list->soft->reflective && k == 2 && sign > 0; // MuJoCo's choice
 }
 
 static void add_plane(struct soft_part_list *list, struct soft_part *like, const mjvGeom *geom,
@@ -131,25 +132,25 @@ static void add_triangles(struct soft_part_list *list, const mjvGeom *geom, int 
                           const struct soft_mesh *mesh) {
     if (list->count == list->capacity || mesh->count == 0) return;
     struct soft_part *part = &list->part[list->count];
-    bool world = geom->type == mjGEOM_SKIN;
+    double center[3], axis[3][3];
+    soft_mesh_frame(geom, center, axis);
     *part = (struct soft_part){.kind = SOFT_TRIANGLES,
                                .geom = index,
                                .grid = -1,
                                .alpha = geom->rgba[3],
                                .clip = list->mirror};
     for (int k = 0; k < 3; k++) {
-        double origin = 0;
+        double eye = 0;
         part->scale[k] = part->inverse_scale[k] = 1;
-        part->center[k] = world ? 0 : geom->pos[k];
+        part->center[k] = (float)center[k];
         for (int i = 0; i < 3; i++) {
-            part->axis[3 * k + i] = world ? (float)(i == k) : geom->mat[3 * i + k];
-            origin += (double)part->axis[3 * k + i] *
-                      (list->view->eye[i] - (world ? 0 : (double)geom->pos[i]));
+            part->axis[3 * k + i] = (float)axis[k][i];
+            eye += axis[k][i] * (list->view->eye[i] - center[i]);
         }
-        part->origin[k] = (float)origin;
+        part->eye[k] = (float)eye;
     }
     triangle_texture(part, list->soft, geom);
-    soft_triangles_add(list->triangles, part, list->count, mesh, geom, list->view, list->mirror);
+    soft_triangles_add(list->triangles, part, list->count, mesh, list->view, list->mirror);
     if (part->x0 >= part->x1) return;
     local_lights(list->soft, part, list->light + (size_t)list->count * SOFT_MAX_LIGHTS);
     list->count++;
@@ -158,12 +159,23 @@ static void add_triangles(struct soft_part_list *list, const mjvGeom *geom, int 
 void soft_add_geom(struct soft_part_list *list, const mjvScene *scene, int index) {
     const mjvGeom *geom = &scene->geoms[index];
     const struct soft_mesh *mesh = soft_geom_mesh(list->soft, geom);
+    struct soft_caster shape;
+    double center[3], axis[3][3];
     if (mesh) {
+        int shapes = soft_flex_count(list->soft, scene, geom);
+        for (int i = 0; i < shapes; i++) {
+            if (!soft_flex_shape(scene, geom, i, &shape, center, axis)) continue;
+            struct soft_part like = {.kind = shape.kind,
+                                     .half = shape.half,
+                                     .geom = index,
+                                     .grid = -1,
+                                     .alpha = geom->rgba[3],
+                                     .plain = true};
+            add_part(list, &like, center, axis);
+        }
         add_triangles(list, geom, index, mesh);
         return;
     }
-    struct soft_caster shape;
-    double center[3], axis[3][3];
     if (!soft_caster_shape(list->soft, geom, &shape, center, axis)) return;
     struct soft_part like = {
         .kind = shape.kind, .half = shape.half, .geom = index, .grid = -1, .alpha = geom->rgba[3]};

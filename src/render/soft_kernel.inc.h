@@ -1,5 +1,5 @@
 // The renderer's kernel, included once per instruction set by soft_kernel_*.c with SOFT_KERNEL
-// naming the entry. See soft.h for the conventions.
+// naming the entry and SOFT_ORTHOGRAPHIC the kind of camera. See soft.h for the conventions.
 #include "render/soft.h"
 #include "render/soft_vec.h"
 
@@ -41,12 +41,13 @@ VEC vi pack_color(const vf c[3]) { // each 0..1
 
 // In this order: each file uses those before it.
 // clang-format off
+#include "render/soft_view.inc.h"
 #include "render/soft_cover.inc.h"
+#include "render/soft_sky.inc.h"
 #include "render/soft_texture.inc.h"
 #include "render/soft_shadow.inc.h"
 #include "render/soft_light.inc.h"
 #include "render/soft_plane.inc.h"
-#include "render/soft_sky.inc.h"
 #include "render/soft_mesh.inc.h"
 #include "render/soft_packet.inc.h"
 // clang-format on

@@ -1,2 +1,3 @@
-#define SOFT_KERNEL soft_kernel_avx512
+#define SOFT_KERNEL       soft_kernel_avx512
+#define SOFT_ORTHOGRAPHIC 0
 #include "render/soft_kernel.inc.h"

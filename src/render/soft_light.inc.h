@@ -5,7 +5,7 @@
 struct surface {         // of a part at 8 pixels, metres in the part's frame
     vf p[3], n[3], v[3]; // point, unit normal, unit vector to the eye
     vf shape[3];         // point on the geom's unit shape, as MuJoCo's meshes have it
-    vf t;                // depth
+    vf t;                // as ray_at takes it
 };
 
 struct shade_mode { // which lights a pass over a part takes
@@ -104,12 +104,11 @@ VEC void surface_at(const struct soft_part *part, vf px, vf py, struct surface *
     case SOFT_RECT: cover_planar(part, x, y, &w); break;
     default: cover_quadric(&part->body, x, y, &w); break;
     }
-    s->t = vf_set(1) / w;
+    s->t = view_step(w);
     for (int k = 0; k < 3; k++) {
-        vf along = affine(&part->ray[k], x, y) * s->t;
-        unit[k] = along + part->origin[k];
+        unit[k] = ray_at(&part->ray[k], part->origin[k], x, y, s->t);
         s->p[k] = unit[k] * part->scale[k];
-        s->v[k] = along * -part->scale[k];
+        s->v[k] = part->eye[k] - s->p[k];
     }
     normalize(s->v);
     for (int k = 0; k < 3; k++) s->n[k] = unit[k] * part->inverse_scale[k];
@@ -204,14 +203,15 @@ VEC vi shade_part(const struct soft *soft, const struct soft_part *part, vf px, 
     struct surface s;
     surface_at(part, px, py, &s);
     vf texel[3], *textured = NULL;
-    if (material->texture >= 0) part_texel(soft, part, &s, textured = texel);
+    if (material->texture >= 0 && !part->plain) part_texel(soft, part, &s, textured = texel);
     vi color = shade_pass(soft, part, &s, mode->light, mode->count, base_emission(soft, material),
                           mode->reflectance, textured);
+    color = with_fog(soft, color, s.t, 1);
     for (int i = 0; mode->shadows && i < soft->shadow_count; i++) {
         vi dark = in_shadow(soft, &soft->shadow[i], part->geom, px, py, s.t, active);
         if (vi_all(dark | ~active)) continue;
         vi lit = shade_pass(soft, part, &s, &soft->shadow[i].light, 1, 0, 1, textured);
-        color = add_colors(color, lit & ~dark);
+        color = add_colors(color, with_fog(soft, lit, s.t, 0) & ~dark);
     }
     return color;
 }

@@ -22,12 +22,21 @@ static void set_corner(float *corner, const float *position, const float *normal
     memcpy(corner + 6, uv ? uv : position, 2 * sizeof(float));
 }
 
-static enum rl_status mesh_alloc(struct soft_mesh *mesh, int count, struct rl_error *err) {
-    mesh->count = count;
-    if (count < 1) return RL_OK;
+enum rl_status soft_mesh_reserve(struct soft_mesh *mesh, int count, struct rl_error *err) {
+    mem_free(mesh->corner);
+    mesh->capacity = mesh->count = 0;
     mesh->corner =
         mem_try_alloc(mem_size((size_t)count * 3 * SOFT_CORNER, sizeof(float)), "mesh", err);
-    return mesh->corner ? RL_OK : RL_ENOMEM;
+    if (!mesh->corner || soft_tree_reserve(mesh, count, err) != RL_OK) return err->code;
+    mesh->capacity = count;
+    return RL_OK;
+}
+
+static enum rl_status mesh_alloc(struct soft_mesh *mesh, int count, struct rl_error *err) {
+    if (count < 1) return RL_OK;
+    if (soft_mesh_reserve(mesh, count, err) != RL_OK) return err->code;
+    mesh->count = count;
+    return RL_OK;
 }
 
 // The drawn mesh: smooth corners, except where they turn away from the face (and no texture needs
@@ -147,28 +156,49 @@ static enum rl_status load_hfield(struct soft_mesh *mesh, const mjModel *model, 
     return RL_OK;
 }
 
+// A skin's corners from its vertices (count of the model, 3).
+static void set_skin(struct soft_mesh *mesh, const mjModel *model, int id, const float *vertices,
+                     const float *normals) {
+    static const float up[3] = {0, 0, 1};
+    int texture = model->skin_texcoordadr[id];
+    for (int i = 0; i < 3 * mesh->count; i++) {
+        size_t vertex = (size_t)model->skin_face[3 * (size_t)model->skin_faceadr[id] + (size_t)i];
+        const float *uv =
+            texture >= 0 ? model->skin_texcoord + 2 * ((size_t)texture + vertex) : NULL;
+        set_corner(mesh->corner + (size_t)i * SOFT_CORNER, vertices + 3 * vertex,
+                   normals ? normals + 3 * vertex : up, uv);
+    }
+}
+
 enum rl_status soft_mesh_create(struct soft *soft, struct rl_error *err) {
     const mjModel *model = soft->model;
     soft->mesh = MEM_ARRAY(struct soft_mesh, 2 * model->nmesh + 1);
     soft->hfield = MEM_ARRAY(struct soft_mesh, model->nhfield + 1);
     soft->skin = MEM_ARRAY(struct soft_mesh, model->nskin + 1);
+    soft->flex = MEM_ARRAY(struct soft_mesh, model->nflex + 1);
     for (int i = 0; i < model->nmesh; i++) {
         if (load_mesh(&soft->mesh[2 * i], model, i, err) != RL_OK) return err->code;
         if (load_hull(&soft->mesh[2 * i + 1], model, i, err) != RL_OK) return err->code;
+        for (int k = 0; k < 2; k++) soft_tree_build(&soft->mesh[2 * i + k], true);
     }
     soft->hfield_copy = MEM_ARRAY(float, model->nhfielddata + 1);
     memcpy(soft->hfield_copy, model->hfield_data, (size_t)model->nhfielddata * sizeof(float));
     for (int i = 0; i < model->nhfield; i++) {
         if (load_hfield(&soft->hfield[i], model, i, err) != RL_OK) return err->code;
+        soft_tree_build(&soft->hfield[i], true);
     }
     for (int i = 0; i < model->nskin; i++) {
         if (mesh_alloc(&soft->skin[i], model->skin_facenum[i], err) != RL_OK) return err->code;
+        set_skin(&soft->skin[i], model, i, model->skin_vert + 3 * model->skin_vertadr[i], NULL);
+        soft_tree_build(&soft->skin[i], true);
     }
     return RL_OK;
 }
 
 static void release(struct soft_mesh *mesh, int64_t count) {
-    for (int64_t i = 0; mesh && i < count; i++) mem_free(mesh[i].corner);
+    for (int64_t i = 0; mesh && i < count; i++) {
+        mem_free(mesh[i].corner), mem_free(mesh[i].node), mem_free(mesh[i].tree_order);
+    }
     mem_free(mesh);
 }
 
@@ -176,23 +206,8 @@ void soft_mesh_destroy(struct soft *soft) {
     release(soft->mesh, 2 * soft->model->nmesh);
     release(soft->hfield, soft->model->nhfield);
     release(soft->skin, soft->model->nskin);
+    release(soft->flex, soft->model->nflex);
     mem_free(soft->hfield_copy);
-}
-
-// Where this frame's skin lies.
-static void update_skin(struct soft *soft, const mjvScene *scene, int id) {
-    const mjModel *model = soft->model;
-    struct soft_mesh *mesh = &soft->skin[id];
-    size_t first = 3 * (size_t)scene->skinvertadr[id];
-    for (int i = 0; i < 3 * mesh->count; i++) {
-        int vertex = model->skin_face[3 * (size_t)model->skin_faceadr[id] + (size_t)i];
-        int texture = model->skin_texcoordadr[id];
-        const float *uv =
-            texture >= 0 ? model->skin_texcoord + 2 * (size_t)(texture + vertex) : NULL;
-        set_corner(mesh->corner + (size_t)i * SOFT_CORNER,
-                   scene->skinvert + first + 3 * (size_t)vertex,
-                   scene->skinnormal + first + 3 * (size_t)vertex, uv);
-    }
 }
 
 // Terrain that a task has changed since (as dm_control uploads it again to the GPU), skins that
@@ -203,10 +218,17 @@ void soft_mesh_update(struct soft *soft, const mjvScene *scene) {
     if (bytes && memcmp(soft->hfield_copy, model->hfield_data, bytes)) {
         memcpy(soft->hfield_copy, model->hfield_data, bytes);
         for (int i = 0; i < model->nhfield; i++) {
-            if (soft->hfield[i].count) fill_hfield(&soft->hfield[i], model, i);
+            if (!soft->hfield[i].count) continue;
+            fill_hfield(&soft->hfield[i], model, i);
+            soft_tree_update(&soft->hfield[i]);
         }
     }
-    for (int i = 0; i < scene->nskin && i < model->nskin; i++) update_skin(soft, scene, i);
+    for (int i = 0; i < scene->nskin && i < model->nskin; i++) {
+        size_t first = 3 * (size_t)scene->skinvertadr[i];
+        set_skin(&soft->skin[i], model, i, scene->skinvert + first, scene->skinnormal + first);
+        soft_tree_update(&soft->skin[i]);
+    }
+    soft_flex_update(soft, scene);
 }
 
 // The triangles of a geom, or NULL when it is of another kind.
@@ -222,6 +244,16 @@ const struct soft_mesh *soft_geom_mesh(const struct soft *soft, const mjvGeom *g
                                                                   : NULL;
     case mjGEOM_SKIN:
         return geom->objid >= 0 && geom->objid < model->nskin ? &soft->skin[geom->objid] : NULL;
+    case mjGEOM_FLEX:
+        return geom->objid >= 0 && geom->objid < model->nflex ? &soft->flex[geom->objid] : NULL;
     default: return NULL;
+    }
+}
+
+void soft_mesh_frame(const mjvGeom *geom, double center[3], double axis[3][3]) {
+    bool world = geom->type == mjGEOM_SKIN || geom->type == mjGEOM_FLEX;
+    for (int k = 0; k < 3; k++) {
+        center[k] = world ? 0 : (double)geom->pos[k];
+        for (int i = 0; i < 3; i++) axis[k][i] = world ? i == k : (double)geom->mat[3 * i + k];
     }
 }

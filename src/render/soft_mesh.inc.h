@@ -4,7 +4,7 @@ enum { TRIANGLE_ID = 1 << 24 }; // ids of samples: below, a part; from here on, 
 
 VEC vi cover_triangle(const struct soft_triangle *t, vf x, vf y, vf *w) {
     vf b0 = affine(&t->b[0], x, y), b1 = affine(&t->b[1], x, y), b2 = affine(&t->b[2], x, y);
-    *w = b0 + b1 + b2;
+    *w = SOFT_ORTHOGRAPHIC ? affine(&t->w, x, y) : b0 + b1 + b2;
     return (b0 >= 0) & (b1 >= 0) & (b2 >= 0);
 }
 
@@ -18,7 +18,7 @@ VEC int triangle_samples(const struct soft *soft, const struct soft_triangle *t,
     for (int s = 0; s < SOFT_SAMPLES; s++) {
         vf x = packet->x + sample_x[s], y = packet->y + sample_y[s];
         vi hit = cover_triangle(t, x, y, &w[s]);
-        hit &= (w[s] >= packet->w[s]) & (w[s] <= 1 / soft->znear);
+        hit &= (w[s] >= packet->w[s]) & (w[s] <= soft->w_near);
         if (clip) hit &= w[s] * soft->mirror_clip_eye + affine(&soft->mirror_clip, x, y) >= 0;
         mask[s] = hit;
         any |= hit;
@@ -36,7 +36,7 @@ VEC void light_corners(const struct soft *soft, const struct soft_part *part,
     for (int k = 0; k < 3; k++) {
         p[k] = (vf){a[k], b[k], c[k]};
         n[k] = (vf){a[3 + k], b[3 + k], c[3 + k]};
-        v[k] = vf_set(part->origin[k]) - p[k];
+        v[k] = part->eye[k] - p[k];
         sum[k] = vf_set(emission * material->rgba[k] * reflectance);
     }
     normalize(n), normalize(v);
@@ -52,10 +52,14 @@ static __attribute__((noinline)) vi shade_triangle(const struct soft *soft,
                                                    const struct soft_triangle *t, vf x, vf y,
                                                    vi active, const struct shade_mode *mode) {
     const struct soft_material *material = &soft->material[part->geom];
-    vf b[3], w, texel[3], light[3];
+    vf b[3], step, texel[3], light[3];
     for (int i = 0; i < 3; i++) b[i] = affine(&t->b[i], x, y);
-    w = vf_set(1) / (b[0] + b[1] + b[2]);
-    for (int i = 0; i < 3; i++) b[i] *= w;
+    if (SOFT_ORTHOGRAPHIC) {
+        step = affine(&t->w, x, y);
+    } else {
+        step = vf_set(1) / (b[0] + b[1] + b[2]);
+        for (int i = 0; i < 3; i++) b[i] *= step;
+    }
     for (int k = 0; k < 3; k++) texel[k] = vf_set(1);
     if (material->texture >= 0) {
         const struct soft_texture *texture = &soft->texture[material->texture];
@@ -82,7 +86,7 @@ static __attribute__((noinline)) vi shade_triangle(const struct soft *soft,
     for (int pass = 0; pass <= passes; pass++) {
         vi dark = vi_set(0);
         if (pass > 0) {
-            dark = in_shadow(soft, &soft->shadow[pass - 1], part->geom, x, y, w, active);
+            dark = in_shadow(soft, &soft->shadow[pass - 1], part->geom, x, y, step, active);
             if (vi_all(dark | ~active)) continue;
             light_corners(soft, part, t, &soft->shadow[pass - 1].light, 1, 0, 1, light);
         } else {
@@ -94,7 +98,8 @@ static __attribute__((noinline)) vi shade_triangle(const struct soft *soft,
             color[k] = vf_clamp01(b[0] * light[k][0] + b[1] * light[k][1] + b[2] * light[k][2]);
             color[k] *= texel[k];
         }
-        result = add_colors(result, pack_color(color) & ~dark);
+        vi lit = with_fog(soft, pack_color(color), step, pass == 0);
+        result = add_colors(result, lit & ~dark);
     }
     return result;
 }

@@ -62,7 +62,7 @@ VEC uint64_t packet_parts(const struct row_list *row, int first, int px, int py)
 VEC int cover_samples(const struct soft *soft, const struct soft_part *part,
                       const struct packet *packet, vi mask[SOFT_SAMPLES], vf w[SOFT_SAMPLES]) {
     vi any = vi_set(0);
-    float nearest = 1 / soft->znear;
+    float nearest = soft->w_near;
     for (int s = 0; s < SOFT_SAMPLES; s++) {
         vf x = packet->x + (sample_x[s] - part->cx), y = packet->y + (sample_y[s] - part->cy);
         vi hit = cover_part(part, x, y, &w[s]);
@@ -144,14 +144,14 @@ VEC int plane_in_depth(const struct soft *soft, const struct soft_part *part, in
     float middle =
         part->w.a + part->w.b * ((float)px + 2 - part->cx) + part->w.c * ((float)py + 1 - part->cy);
     float reach = 2 * __builtin_fabsf(part->w.b) + __builtin_fabsf(part->w.c);
-    return middle - reach > 1 / soft->zfar && middle + reach < 1 / soft->znear;
+    return middle - reach > soft->far.sky_w && middle + reach < soft->w_near;
 }
 
 VEC void clear_packet(const struct soft *soft, struct packet *packet, int px, int py) {
     packet->x = vf_set((float)px) + (vf){0, 1, 2, 3, 0, 1, 2, 3};
     packet->y = vf_set((float)py) + (vf){0, 0, 0, 0, 1, 1, 1, 1};
     for (int s = 0; s < SOFT_SAMPLES; s++) {
-        packet->w[s] = vf_set(1 / soft->zfar);
+        packet->w[s] = vf_set(soft->w_far);
         packet->id[s] = vi_set(-1);
         packet->color[s] = vi_set(0);
     }
@@ -164,7 +164,7 @@ VEC int sample_masks(const struct packet *packet, int id, vi mask[SOFT_SAMPLES])
 }
 
 // dst (1 - alpha) + src alpha with 8-bit factors, each product rounded.
-VEC vi blend_color(vi src, vi dst, int alpha) {
+VEC vi blend_color(vi src, vi dst, vi alpha) {
     vi result = vi_set(0);
     for (int shift = 0; shift < 24; shift += 8) {
         vi s = (src >> shift & 255) * alpha + 128, d = (dst >> shift & 255) * (255 - alpha) + 128;
@@ -177,7 +177,7 @@ VEC vi blend_color(vi src, vi dst, int alpha) {
 VEC void blend_samples(struct packet *packet, const vi mask[SOFT_SAMPLES], vi color, float alpha) {
     alpha = alpha < 0 ? 0 : alpha > 1 ? 1 : alpha;
     for (int s = 0; s < SOFT_SAMPLES; s++) {
-        vi blended = blend_color(color, packet->color[s], (int)(alpha * 255 + 0.5f));
+        vi blended = blend_color(color, packet->color[s], vi_set((int)(alpha * 255 + 0.5f)));
         packet->color[s] = vi_pick(mask[s], blended, packet->color[s]);
     }
 }
@@ -259,6 +259,29 @@ VEC uint64_t row_bits(const struct row_list *row, int px) {
     return row->count > 64 ? ~(uint64_t)0 : row->mask[px / 4];
 }
 
+// The sky where nothing is nearer, then haze over all.
+static __attribute__((noinline)) void draw_far(const struct soft *soft, struct packet *packet,
+                                               vi sky) {
+    vf x = packet->x + 0.5f, y = packet->y + 0.5f, behind = sky_w(soft, x, y), w, opacity;
+    vi hazy = vi_set(0), haze = vi_set(soft->far.haze_color), weight = vi_set(0);
+    sky = with_fog(soft, sky, view_step(behind), 1);
+    if (soft->far.haze) {
+        hazy = haze_at(soft, x, y, &w, &opacity);
+        haze = with_fog(soft, haze, view_step(w), 1);
+        weight = vf_round(vf_clamp01(opacity) * 255.0f);
+    }
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        vi seen = packet->w[s] <= behind;
+        packet->color[s] = vi_pick(seen, sky, packet->color[s]);
+        packet->w[s] = vf_pick(seen, behind, packet->w[s]);
+        if (!soft->far.haze) continue;
+        seen = hazy & (w >= packet->w[s]);
+        packet->color[s] =
+            vi_pick(seen, blend_color(haze, packet->color[s], weight), packet->color[s]);
+        packet->w[s] = vf_pick(seen, w, packet->w[s]);
+    }
+}
+
 static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const struct row_lists *row,
                                                int px, int py) {
     struct shade_mode opaque = {soft->base_light, soft->base_light_count, 1, 1};
@@ -283,8 +306,12 @@ static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const st
     }
     if (front->triangles->active_count) shade_triangles(soft, front, &packet, &opaque);
     vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
-    for (int s = 0; s < SOFT_SAMPLES; s++) {
-        packet.color[s] = vi_pick(packet.id[s] < 0, sky, packet.color[s]);
+    if (soft->far.sky_cuts | soft->far.haze | soft->far.fog) {
+        if (soft->sky) draw_far(soft, &packet, sky);
+    } else {
+        for (int s = 0; s < SOFT_SAMPLES; s++) {
+            packet.color[s] = vi_pick(packet.id[s] < 0, sky, packet.color[s]);
+        }
     }
     if (front->count > front->opaque) {
         struct shade_mode blend = {soft->all_light, soft->light_count, 1, 0};
@@ -304,14 +331,16 @@ VEC vi draw_packet(const struct soft *soft, const struct row_lists *row, int px,
             enum extent extent = rect_extent(part, px, py);
             if (extent == EXTENT_NONE) bits = 0;
             if (extent == EXTENT_ALL && !(part->mirror && row_bits(&row->mirror, px)) &&
-                plane_in_depth(soft, part, px, py)) {
+                plane_in_depth(soft, part, px, py) && !haze_touches(soft, px, py)) {
                 vf x = vf_set((float)px) + (vf){0.5f, 1.5f, 2.5f, 3.5f, 0.5f, 1.5f, 2.5f, 3.5f};
                 vf y = vf_set((float)py) + (vf){0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f, 1.5f, 1.5f};
                 return shade_plane(soft, part, x, y, vi_set(-1));
             }
         }
     }
-    if (!bits) return sky_color(soft, (py / 2) * soft->packets_x + px / 4);
+    if (!bits && !soft->far.fog && !haze_touches(soft, px, py)) {
+        return sky_color(soft, (py / 2) * soft->packets_x + px / 4);
+    }
     return draw_mixed(soft, row, px, py);
 }
 
@@ -370,7 +399,7 @@ static void store_ids(const struct soft *soft, const struct row_list *row,
         const struct soft_part *part = &row->part[row->list[i]];
         if (part->kind == SOFT_TRIANGLES || !touches(part, px, py)) continue;
         vf w;
-        vi hit = cover_part(part, x - part->cx, y - part->cy, &w) & (w <= 1 / soft->znear);
+        vi hit = cover_part(part, x - part->cx, y - part->cy, &w) & (w <= soft->w_near);
         if (i < row->opaque) solid = vf_pick(hit, vf_max(solid, w), solid);
         hit &= w >= packet.w[0];
         if (!soft->material[part->geom].segmented) continue;
@@ -381,7 +410,7 @@ static void store_ids(const struct soft *soft, const struct row_list *row,
         const struct soft_triangle *t = &row->triangles->triangle[row->triangles->active[i]];
         int geom_id = row->part[t->part].geom;
         vf w;
-        vi hit = cover_triangle(t, x, y, &w) & (w <= 1 / soft->znear);
+        vi hit = cover_triangle(t, x, y, &w) & (w <= soft->w_near);
         if (t->part < row->opaque_parts) solid = vf_pick(hit, vf_max(solid, w), solid);
         hit &= w >= packet.w[0];
         if (!soft->material[geom_id].segmented) continue;
@@ -390,7 +419,7 @@ static void store_ids(const struct soft *soft, const struct row_list *row,
     }
     float depth[8];
     int32_t geom[8];
-    vf_store(depth, vf_pick(solid > far, 1.0f / solid, vf_set(soft->zfar)));
+    vf_store(depth, vf_pick(solid > far, depth_at(soft, view_step(solid)), vf_set(soft->zfar)));
     vi_store(geom, packet.id[0]);
     int width = soft->size.width, height = soft->size.height;
     for (int i = 0; i < 8; i++) {

@@ -43,6 +43,12 @@ bool soft_bounds_ellipsoid(struct soft_bounds *bounds, const struct soft_view *v
         for (int k = 0; k < 3; k++) m[j][k] = dot3(&view->axis[3 * j], axis[k]);
     }
     double zz = dot3(m[2], m[2]);
+    if (view->orthographic) {
+        double x = sqrt(dot3(m[0], m[0])), y = sqrt(dot3(m[1], m[1]));
+        bounds->x0 = fmin(bounds->x0, c[0] - x), bounds->x1 = fmax(bounds->x1, c[0] + x);
+        bounds->y0 = fmin(bounds->y0, c[1] - y), bounds->y1 = fmax(bounds->y1, c[1] + y);
+        return true;
+    }
     if (c[2] + sqrt(zz) <= 0) return false; // behind the eye
     double x[2], y[2];
     if (c[2] <= 0 || !tangent_range(c[0], c[2], dot3(m[0], m[0]), dot3(m[0], m[2]), zz, x) ||
@@ -64,6 +70,7 @@ void soft_bounds_corners(struct soft_bounds *bounds, const struct soft_view *vie
         double relative[3], c[3];
         for (int k = 0; k < 3; k++) relative[k] = corner[i][k] - view->eye[k];
         for (int j = 0; j < 3; j++) c[j] = dot3(&view->axis[3 * j], relative);
+        if (view->orthographic) c[2] = 1;
         if (c[2] <= 1e-9) {
             behind++;
             continue;
@@ -80,7 +87,7 @@ void soft_bounds_corners(struct soft_bounds *bounds, const struct soft_view *vie
 }
 
 static int clamp_pixel(double x, int size) {
-    return x < 0 ? 0 : x > size ? size : (int)x;
+    return !(x > 0) ? 0 : x > size ? size : (int)x;
 }
 
 bool soft_bounds_pixels(const struct soft_bounds *bounds, const struct soft_view *view,
@@ -118,35 +125,43 @@ void soft_ray_setup(const struct soft_view *view, const double center[3], double
                     double cx, double cy, struct soft_ray *ray) {
     for (int k = 0; k < 3; k++) {
         // axis[k] is scaled: its length is the half size along it; unit = axis . x / |axis|^2
-        double length2 = dot3(axis[k], axis[k]), relative[3], at[3];
+        double length2 = dot3(axis[k], axis[k]), origin[3], at[3];
         for (int i = 0; i < 3; i++) {
-            relative[i] = view->eye[i] - center[i];
+            double eye = view->eye[i] - center[i], forward = view->axis[6 + i];
             at[i] = view->d0[i] + cx * view->dx[i] + cy * view->dy[i];
+            origin[i] = view->orthographic ? -forward : eye;
+            if (view->orthographic) at[i] += eye + view->far * forward;
         }
-        ray->origin[k] = dot3(axis[k], relative) / length2;
+        ray->orthographic = view->orthographic;
+        ray->origin[k] = dot3(axis[k], origin) / length2;
         ray->d[0][k] = dot3(axis[k], at) / length2;
         ray->d[1][k] = dot3(axis[k], view->dx) / length2;
         ray->d[2][k] = dot3(axis[k], view->dy) / length2;
     }
 }
 
-// Unit sphere (dimensions 3) or unit cylinder (2) around the ray's frame shifted by z.
+// Unit sphere (dimensions 3) or unit cylinder (2) around the ray's frame shifted by z. With origin
+// o and ray d, w is a root of (oo - 1) w^2 + 2 od w + dd = 0; orthographic: of oo w^2 + 2 od w + dd
+// - 1.
 static void quadric_setup(struct soft_quadric *quadric, const struct soft_ray *ray, int dimensions,
                           double z) {
-    double o[3] = {ray->origin[0], ray->origin[1], dimensions == 3 ? ray->origin[2] - z : 0.0};
-    double d[3][3], n[3][3];
-    for (int i = 0; i < 3; i++) {
-        for (int k = 0; k < 3; k++) d[i][k] = k < dimensions ? ray->d[i][k] : 0.0;
-        cross3(n[i], o, d[i]);
+    bool flat = ray->orthographic;
+    double o[3], d[3][3], n[3][3];
+    for (int k = 0; k < 3; k++) {
+        o[k] = k < dimensions ? ray->origin[k] : 0.0;
+        for (int i = 0; i < 3; i++) d[i][k] = k < dimensions ? ray->d[i][k] : 0.0;
     }
+    if (dimensions == 3) *(flat ? &d[0][2] : &o[2]) -= z;
+    for (int i = 0; i < 3; i++) cross3(n[i], o, d[i]);
     static const struct { int i, j; } term[6] = {{0, 0}, {0, 1}, {0, 2}, {1, 1}, {1, 2}, {2, 2}};
     for (int k = 0; k < 6; k++) {
         int i = term[k].i, j = term[k].j;
-        quadric->q[k] = (float)((i == j ? 1 : 2) * (dot3(d[i], d[j]) - dot3(n[i], n[j])));
+        double first = !flat ? dot3(d[i], d[j]) : k == 0 ? dot3(o, o) : 0;
+        quadric->q[k] = (float)((i == j ? 1 : 2) * (first - dot3(n[i], n[j])));
     }
     quadric->b =
         (struct soft_affine){(float)dot3(o, d[0]), (float)dot3(o, d[1]), (float)dot3(o, d[2])};
-    double c = dot3(o, o) - 1;
+    double c = dot3(o, o) - (flat ? 0 : 1);
     quadric->inverse_c = (float)(1 / (fabs(c) > 1e-12 ? c : 1e-12));
 }
 
@@ -163,8 +178,9 @@ static void planar_setup(struct soft_part *part, const struct soft_ray *ray) {
     part->wx = (struct soft_affine){(float)x[0], (float)x[1], (float)x[2]};
     part->wy = (struct soft_affine){(float)y[0], (float)y[1], (float)y[2]};
     for (int i = 0; i < 3; i++) {
-        part->edge[i][0] = (float)(w[i] - x[i]), part->edge[i][1] = (float)(w[i] + x[i]);
-        part->edge[i][2] = (float)(w[i] - y[i]), part->edge[i][3] = (float)(w[i] + y[i]);
+        double one = !ray->orthographic ? w[i] : i == 0;
+        part->edge[i][0] = (float)(one - x[i]), part->edge[i][1] = (float)(one + x[i]);
+        part->edge[i][2] = (float)(one - y[i]), part->edge[i][3] = (float)(one + y[i]);
     }
 }
 
@@ -200,7 +216,9 @@ bool soft_part_setup(struct soft_part *part, const struct soft_view *view, const
     struct soft_ray ray;
     soft_ray_setup(view, center, axis, part->cx, part->cy, &ray);
     for (int k = 0; k < 3; k++) {
-        double length = sqrt(dot3(axis[k], axis[k]));
+        double length = sqrt(dot3(axis[k], axis[k])), eye = 0;
+        for (int i = 0; i < 3; i++) eye += axis[k][i] * (view->eye[i] - center[i]);
+        part->eye[k] = (float)(eye / length);
         part->scale[k] = (float)length;
         part->inverse_scale[k] = (float)(1 / length);
         part->origin[k] = (float)ray.origin[k];

@@ -12,7 +12,7 @@ static __attribute__((noinline)) void light_run(const struct soft *soft,
     vf p[3] = {vf_load(grid->position[0] + run * 8) * kx, vf_set(grid->position[1][row] * ky),
                vf_set(0)};
     vf n[3] = {vf_set(0), vf_set(0), vf_set(1)}, v[3];
-    for (int k = 0; k < 3; k++) v[k] = vf_set(part->origin[k] * part->scale[k]) - p[k];
+    for (int k = 0; k < 3; k++) v[k] = part->eye[k] - p[k];
     normalize(v);
     size_t first = ((size_t)row * (size_t)grid->row_blocks + (size_t)run);
     float *out = grid->color + first * 8 * (size_t)passes * 4;
@@ -83,7 +83,7 @@ VEC __m128 lane_color(int packed) {
 }
 
 struct plane_point { // 8 pixels on a plane
-    vf px, py, t;    // pixel coordinates, depth
+    vf px, py, t;    // pixel coordinates; as ray_at takes it
     vf fx, fy;       // position in the cell
     vi cx, cy;       // cell
     vi texel, active, upper;
@@ -92,14 +92,16 @@ struct plane_point { // 8 pixels on a plane
 };
 
 // Shadows on the floor: only casters whose shadow's rectangle on the screen touches the packet.
-VEC vi floor_shadow(const struct soft *soft, const struct soft_shadow *shadow, int geom,
-                    const struct plane_point *p) {
+static __attribute__((noinline)) vi floor_shadow(const struct soft *soft,
+                                                 const struct soft_shadow *shadow, int geom,
+                                                 const struct plane_point *p) {
     int directional = soft->light[shadow->light].directional;
     vi dark = vi_set(0);
     uint64_t bits = shadow->floor_mask[(int)p->px[0] / 4];
     for (; bits; bits &= bits - 1) {
         const struct soft_caster *caster = &shadow->caster[__builtin_ctzll(bits)];
-        if (caster->geom != geom) dark |= blocked_by(caster, p->px, p->py, p->t, directional);
+        if (caster->geom == geom) continue;
+        dark |= blocked_by(shadow, caster, p->px, p->py, p->t, directional, p->active);
     }
     return dark;
 }
@@ -146,10 +148,11 @@ VEC vi shade_cell(const struct soft *soft, const struct soft_part *part, struct 
     for (int pass = 0; pass < passes; pass++, first += 4) {
         const float *c[4] = {first, first + passes * 4, first + row_floats + passes * 4,
                              first + row_floats};
-        if (c[0][3] + c[1][3] + c[2][3] + c[3][3] == 0) continue;
+        if (c[0][3] + c[1][3] + c[2][3] + c[3][3] == 0 && !(soft->far.fog && pass == 0)) continue;
         vi dark = pass_dark(soft, part, p, pass);
         if (vi_all(dark | ~p->active)) continue;
-        color = add_colors(color, shade_corners(c, p, gray) & ~dark);
+        vi lit = with_fog(soft, shade_corners(c, p, gray), p->t, pass == 0);
+        color = add_colors(color, lit & ~dark);
     }
     return color;
 }
@@ -197,8 +200,9 @@ static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
     for (int i = 0; i < soft->shadow_count; i++) p.known[i] = 0;
     p.px = px, p.py = py, p.active = active;
     vf x = px - part->cx, y = py - part->cy;
-    p.t = vf_set(1) / affine(&part->w, x, y);
-    vf ux = affine(&part->wx, x, y) * p.t, uy = affine(&part->wy, x, y) * p.t;
+    p.t = view_step(affine(&part->w, x, y));
+    vf ux = affine(&part->wx, x, y), uy = affine(&part->wy, x, y);
+    if (!SOFT_ORTHOGRAPHIC) ux *= p.t, uy *= p.t;
     p.texel = vi_set(0xffffff);
     if (material->texture >= 0 && !material->cube) {
         p.texel = sample_2d(&soft->texture[material->texture],
@@ -210,7 +214,7 @@ static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
     p.upper = p.fx + p.fy > 1.0f;
     // Usually all lanes are in one cell or two; towards the horizon in many.
     vi left = active, color = vi_set(0);
-    for (int cells = 0; cells < 3; cells++) {
+    for (int cells = 0; cells < 3 || soft->far.fog; cells++) {
         unsigned bits = (unsigned)vi_bits(left);
         if (!bits) return color;
         int lane = __builtin_ctz(bits), cx = p.cx[lane], cy = p.cy[lane];

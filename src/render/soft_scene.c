@@ -14,16 +14,11 @@ static enum rl_status check_scene(const mjvScene *scene, struct rl_error *err) {
     const mjvGLCamera *camera = scene->camera;
     for (int i = 0; i < 2; i++) {
         if (!finite_all(camera[i].pos, 3) || !finite_all(camera[i].forward, 3) ||
-            !finite_all(camera[i].up, 3) || !(camera[i].frustum_near > 0) ||
-            !(camera[i].frustum_far > camera[i].frustum_near) ||
+            !finite_all(camera[i].up, 3) || !finite_all(&camera[i].frustum_center, 6) ||
+            !(camera[i].frustum_near > 0) || !(camera[i].frustum_far > camera[i].frustum_near) ||
             !(camera[i].frustum_top > camera[i].frustum_bottom)) {
             return rl_fail(err, RL_EMODEL,
                            "the scene's camera is not finite or its frustum is empty");
-        }
-        if (camera[i].orthographic) {
-            return rl_fail(err, RL_EMODEL,
-                           "the software renderer has no orthographic cameras; use the "
-                           "egl renderer");
         }
     }
     for (int i = 0; i < scene->ngeom; i++) {
@@ -54,6 +49,7 @@ static void cross3(double *out, const double *a, const double *b) {
 static void view_setup(struct soft *soft, const mjvScene *scene) {
     const mjvGLCamera *c = scene->camera;
     struct soft_view *view = &soft->view;
+    view->orthographic = c[0].orthographic;
     double *right = &view->axis[0], *up = &view->axis[3], *forward = &view->axis[6], mean_up[3];
     for (int k = 0; k < 3; k++) {
         view->eye[k] = 0.5 * ((double)c[0].pos[k] + (double)c[1].pos[k]);
@@ -66,7 +62,11 @@ static void view_setup(struct soft *soft, const mjvScene *scene) {
     cross3(up, right, forward);
     soft->znear = 0.5f * (c[0].frustum_near + c[1].frustum_near);
     soft->zfar = 0.5f * (c[0].frustum_far + c[1].frustum_far);
-    double near = (double)soft->znear, w = soft->size.width, h = soft->size.height;
+    bool flat = view->orthographic;
+    soft->w_near = flat ? soft->zfar - soft->znear : 1 / soft->znear;
+    soft->w_far = flat ? 0 : 1 / soft->zfar;
+    view->far = (double)soft->zfar;
+    double near = flat ? 1 : (double)soft->znear, w = soft->size.width, h = soft->size.height;
     double bottom = 0.5 * ((double)c[0].frustum_bottom + (double)c[1].frustum_bottom);
     double top = 0.5 * ((double)c[0].frustum_top + (double)c[1].frustum_top);
     double center = 0.5 * ((double)c[0].frustum_center + (double)c[1].frustum_center);
@@ -76,7 +76,7 @@ static void view_setup(struct soft *soft, const mjvScene *scene) {
     view->tan0[0] = (center - half_width) / near, view->tan_pixel[0] = 2 * half_width / near / w;
     view->tan0[1] = bottom / near, view->tan_pixel[1] = (top - bottom) / near / h;
     for (int k = 0; k < 3; k++) {
-        view->d0[k] = forward[k] + view->tan0[0] * right[k] + view->tan0[1] * up[k];
+        view->d0[k] = view->tan0[0] * right[k] + view->tan0[1] * up[k] + (flat ? 0 : forward[k]);
         view->dx[k] = view->tan_pixel[0] * right[k];
         view->dy[k] = view->tan_pixel[1] * up[k];
     }
@@ -101,15 +101,16 @@ static void mirror_setup(struct soft *soft, const double point[3], const double 
     reflect_vector(view->dx, normal);
     reflect_vector(view->dy, normal);
     // Height over the mirror of a point at depth 1 / w is (eye height * w + ray's normal part) / w.
-    double eye = 0, d[3] = {0, 0, 0};
-    for (int k = 0; k < 3; k++) {
-        eye += (view->eye[k] - point[k]) * normal[k];
-        d[0] += view->d0[k] * normal[k];
-        d[1] += view->dx[k] * normal[k];
-        d[2] += view->dy[k] * normal[k];
-    }
-    soft->mirror_clip = (struct soft_affine){(float)d[0], (float)d[1], (float)d[2]};
-    soft->mirror_clip_eye = (float)eye;
+    double axis[3][3] = {{normal[0], normal[1], normal[2]}, {1, 0, 0}, {0, 1, 0}};
+    struct soft_ray ray;
+    soft_ray_setup(view, point, axis, 0, 0, &ray);
+    soft->mirror_clip =
+        (struct soft_affine){(float)ray.d[0][0], (float)ray.d[1][0], (float)ray.d[2][0]};
+    soft->mirror_clip_eye = (float)ray.origin[0];
+}
+
+static float clamp(float x, float low, float high) { // not a number becomes low
+    return !(x > low) ? low : x > high ? high : x;
 }
 
 static bool is_gray(const float *rgb) {
@@ -126,7 +127,7 @@ static void light_setup(struct soft *soft, const mjvScene *scene) {
         *light = (struct soft_light){.directional = from->type == mjLIGHT_DIRECTIONAL,
                                      .shadow = from->castshadow != 0,
                                      .cutoff = from->cutoff,
-                                     .exponent = from->exponent};
+                                     .exponent = clamp(from->exponent, 0, 128)};
         double dir[3] = {(double)from->dir[0], (double)from->dir[1], (double)from->dir[2]};
         normalize3(dir);
         for (int k = 0; k < 3; k++) {
@@ -178,7 +179,7 @@ static void material_setup(const struct soft *soft, const mjvGeom *geom,
                            struct soft_material *material) {
     *material = (struct soft_material){.emission = geom->emission,
                                        .specular = geom->specular,
-                                       .shininess = fminf(geom->shininess * 128.0f, 128.0f),
+                                       .shininess = clamp(geom->shininess * 128.0f, 0, 128),
                                        .reflectance = geom->reflectance,
                                        .texture = -1,
                                        .object = {geom->objid, geom->objtype},
@@ -321,6 +322,7 @@ enum rl_status soft_scene_setup(struct soft *soft, const mjvScene *scene, struct
         soft->mirror_count = mirror.count;
     }
     soft->sky = scene->flags[mjRND_SKYBOX] && soft->sky_texture >= 0;
+    soft_far_setup(soft, scene);
     soft_sky_setup(soft);
     return RL_OK;
 }

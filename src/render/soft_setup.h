@@ -4,12 +4,12 @@
 
 #include "render/soft.h"
 
-struct soft_bounds { // tangents of the view: x / z and y / z
+struct soft_bounds { // tangents of the view: x / z and y / z; orthographic: x and y
     double x0, x1, y0, y1;
 };
 
-struct soft_ray { // of every pixel, in a unit frame: origin + t (d[0] + d[1] (px - cx) + d[2] (py -
-                  // cy))
+struct soft_ray { // of every pixel, in a unit frame, around (cx, cy): ray = d[0] + d[1] x + d[2] y
+    bool orthographic;
     double origin[3], d[3][3];
 };
 
@@ -58,14 +58,38 @@ bool soft_behind(const struct soft *soft, const mjvGeom *geom); // the eye is be
 // model.
 RL_CHECKED enum rl_status soft_grid_create(struct soft *soft, struct rl_error *err);
 
-// Redraws the cached sky when the view has turned; soft_sky.c.
+// The sky's depth, haze and fog of this frame; then redraws the cached sky when the view has
+// turned; soft_sky.c.
+void soft_far_setup(struct soft *soft, const mjvScene *scene);
 void soft_sky_setup(struct soft *soft);
 
 // Meshes; soft_mesh.c.
 RL_CHECKED enum rl_status soft_mesh_create(struct soft *soft, struct rl_error *err);
 void soft_mesh_destroy(struct soft *soft);
+// Room for count triangles and their tree.
+RL_CHECKED enum rl_status soft_mesh_reserve(struct soft_mesh *mesh, int count,
+                                            struct rl_error *err);
 void soft_mesh_update(struct soft *soft, const mjvScene *scene);
 const struct soft_mesh *soft_geom_mesh(const struct soft *soft, const mjvGeom *geom);
+// Where its corners are: axis[k] are the frame's axes; skins are in the world already.
+void soft_mesh_frame(const mjvGeom *geom, double center[3], double axis[3][3]);
+
+// Deformable bodies; soft_flex.c. A flex geom has faces (soft_geom_mesh) and count other shapes.
+RL_CHECKED enum rl_status soft_flex_reserve(struct soft *soft, const mjvScene *scene,
+                                            struct rl_error *err);
+void soft_flex_update(struct soft *soft, const mjvScene *scene);
+int soft_flex_count(const struct soft *soft, const mjvScene *scene, const mjvGeom *geom);
+// The kind and half length of shape number 0..count-1, its centre and axes; false: it has no
+// extent.
+bool soft_flex_shape(const mjvScene *scene, const mjvGeom *geom, int number,
+                     struct soft_caster *shape, double center[3], double axis[3][3]);
+
+// Room for a tree over count triangles; soft_tree.c.
+RL_CHECKED enum rl_status soft_tree_reserve(struct soft_mesh *mesh, int count,
+                                            struct rl_error *err);
+// The tree over the mesh's triangles: sorted by place, or as they come.
+void soft_tree_build(struct soft_mesh *mesh, bool sorted);
+void soft_tree_update(struct soft_mesh *mesh); // when the corners have moved
 
 // Triangles of a view; soft_triangles.c.
 RL_CHECKED enum rl_status soft_triangles_reserve(struct soft_triangles *triangles,
@@ -74,5 +98,4 @@ RL_CHECKED enum rl_status soft_triangles_reserve(struct soft_triangles *triangle
 void soft_triangles_release(struct soft_triangles *triangles);
 void soft_triangles_clear(struct soft_triangles *triangles, const struct soft *soft);
 void soft_triangles_add(struct soft_triangles *triangles, struct soft_part *part, int part_index,
-                        const struct soft_mesh *mesh, const mjvGeom *geom,
-                        const struct soft_view *view, bool mirror);
+                        const struct soft_mesh *mesh, const struct soft_view *view, bool mirror);

@@ -40,11 +40,65 @@ VEC vi blocked_by_rect(const vf o[3], const vf d[3], int directional) {
     return directional ? hit : hit & (t < 1.0f);
 }
 
-VEC vi blocked_by(const struct soft_caster *caster, vf x, vf y, vf t, int directional) {
+// Whether the ray o + t d meets the triangle with 0 < t: by the signs of the volumes that its edges
+// make with the ray (Moller and Trumbore 1997, without dividing).
+VEC vi blocked_by_triangle(const float *corner, const vf o[3], const vf d[3], vf t0, vf t1) {
+    const float *a = corner, *b = corner + SOFT_CORNER, *c = corner + 2 * SOFT_CORNER;
+    vf s[3], p[3], q[3];
+    float e[3], f[3];
+    for (int k = 0; k < 3; k++) e[k] = b[k] - a[k], f[k] = c[k] - a[k], s[k] = o[k] - a[k];
+    for (int k = 0; k < 3; k++) {
+        int i = (k + 1) % 3, j = (k + 2) % 3;
+        p[k] = d[i] * f[j] - d[j] * f[i];
+        q[k] = s[i] * e[j] - s[j] * e[i];
+    }
+    vf det = p[0] * e[0] + p[1] * e[1] + p[2] * e[2];
+    vi flip = (vi)det & vi_set((int)0x80000000);
+    vf u = (vf)((vi)(s[0] * p[0] + s[1] * p[1] + s[2] * p[2]) ^ flip);
+    vf v = (vf)((vi)(d[0] * q[0] + d[1] * q[1] + d[2] * q[2]) ^ flip);
+    vf t = (vf)((vi)(q[0] * f[0] + q[1] * f[1] + q[2] * f[2]) ^ flip);
+    det = vf_abs(det);
+    return (det > 0) & (u >= 0) & (v >= 0) & (u + v <= det) & (t > t0 * det) & (t < t1 * det);
+}
+
+// Lanes of active whose ray from t0 to t1 meets a triangle of the mesh.
+static __attribute__((noinline)) vi blocked_by_mesh(const struct soft_mesh *mesh, const vf o[3],
+                                                    const vf d[3], float t0, float t1, vi active) {
+    vf inverse[3], from = vf_set(t0), to = vf_set(t1);
+    vi dark = vi_set(0);
+    for (int k = 0; k < 3; k++) {
+        inverse[k] = vf_set(1) / vf_pick(vf_abs(d[k]) < 1e-12f, vf_set(1e-12f), d[k]);
+    }
+    for (int i = 0; i < mesh->node_count;) {
+        const struct soft_node *node = &mesh->node[i];
+        vf near = from, far = to;
+        for (int k = 0; k < 3; k++) {
+            vf low = (node->low[k] - o[k]) * inverse[k], high = (node->high[k] - o[k]) * inverse[k];
+            near = vf_max(near, vf_min(low, high));
+            far = vf_min(far, vf_max(low, high));
+        }
+        if (!vi_any((near <= far) & active)) {
+            i = node->skip;
+            continue;
+        }
+        for (int k = node->first; k < node->first + node->count; k++) {
+            const float *corner = mesh->corner + (size_t)mesh->tree_order[k] * 3 * SOFT_CORNER;
+            dark |= blocked_by_triangle(corner, o, d, from, to);
+        }
+        active &= ~dark;
+        if (!vi_any(active)) break;
+        i++;
+    }
+    return dark;
+}
+
+// Lanes of active that the caster leaves dark; others may be anything.
+VEC vi blocked_by(const struct soft_shadow *shadow, const struct soft_caster *caster, vf x, vf y,
+                  vf t, int directional, vi active) {
     vf o[3], d[3];
     vf rx = x - caster->cx, ry = y - caster->cy;
     for (int k = 0; k < 3; k++) {
-        o[k] = affine(&caster->ray[k], rx, ry) * t + caster->origin[k];
+        o[k] = ray_at(&caster->ray[k], caster->origin[k], rx, ry, t);
         d[k] = directional ? vf_set(caster->light[k]) : vf_set(caster->light[k]) - o[k];
     }
     switch ((enum soft_kind)caster->kind) {
@@ -59,6 +113,8 @@ VEC vi blocked_by(const struct soft_caster *caster, vf x, vf y, vf t, int direct
         return blocked_by_tube(o[0], o[1], o[2], d[0], d[1], d[2], caster->half, directional);
     case SOFT_BOX: return blocked_by_box(o, d, directional);
     case SOFT_RECT: return blocked_by_rect(o, d, directional);
+    case SOFT_TRIANGLES:
+        return blocked_by_mesh(caster->mesh, o, d, shadow->bias, directional ? 1e30f : 1, active);
     default: return vi_set(0);
     }
 }
@@ -74,12 +130,13 @@ VEC f4 lanes_min(vf a, vf b, vf c, vf d) {
     return (f4)_mm_min_ps(_mm_min_ps(m[0], m[1]), _mm_min_ps(m[2], m[3]));
 }
 
-// Lanes (of active) in the shadow of another geom; x, y pixel coordinates, t depth.
-VEC vi in_shadow(const struct soft *soft, const struct soft_shadow *shadow, int geom, vf x, vf y,
-                 vf t, vi active) {
+// Lanes (of active) in the shadow of another geom; x, y pixel coordinates, t as ray_at takes it.
+static __attribute__((noinline)) vi in_shadow(const struct soft *soft,
+                                              const struct soft_shadow *shadow, int geom, vf x,
+                                              vf y, vf t, vi active) {
     int directional = soft->light[shadow->light].directional;
     vf at[3];
-    for (int k = 0; k < 3; k++) at[k] = affine(&shadow->ray[k], x, y) * t + shadow->origin[k];
+    for (int k = 0; k < 3; k++) at[k] = ray_at(&shadow->ray[k], shadow->origin[k], x, y, t);
     vf u = directional ? at[0] : at[0] / at[2], v = directional ? at[1] : at[1] / at[2];
     active &= (at[2] > 0) & (vf_abs(u) <= shadow->tangent) & (vf_abs(v) <= shadow->tangent);
     if (!vi_any(active)) return active;
@@ -93,7 +150,8 @@ VEC vi in_shadow(const struct soft *soft, const struct soft_shadow *shadow, int 
                   (vf_load(shadow->box[2] + i) <= v1) & (vf_load(shadow->box[3] + i) >= v0);
         for (unsigned bits = (unsigned)vi_bits(near); bits; bits &= bits - 1) {
             const struct soft_caster *caster = &shadow->caster[i + __builtin_ctz(bits)];
-            if (caster->geom != geom) dark |= blocked_by(caster, x, y, t, directional);
+            if (caster->geom == geom && caster->kind != SOFT_TRIANGLES) continue; // is convex
+            dark |= blocked_by(shadow, caster, x, y, t, directional, active);
         }
     }
     return dark & active;

@@ -1,6 +1,7 @@
-// The sky's pixels: cube map looked up along the view ray (MuJoCo draws a cylinder far away, whose
-// shape does not show), llvmpipe's arithmetic. Kept until the camera turns: dm_control's cameras
-// follow but do not turn.
+// What is far away: the sky's depth, haze and fog as the kernel needs them, and the sky's pixels:
+// cube map looked up along the view ray (MuJoCo draws a cylinder far away, whose shape does not
+// show), llvmpipe's arithmetic. Kept until the camera turns: dm_control's cameras follow but do not
+// turn.
 #include <math.h>
 #include <string.h>
 
@@ -116,32 +117,153 @@ static void sky_direction(const struct soft_view *view, double px, double py, fl
     out[0] = (float)d[0], out[1] = (float)d[2], out[2] = (float)-d[1];
 }
 
-static void sky_quad(struct soft *soft, int x, int y) {
+// The view with rays from the eye to about where they meet the sky, when it is orthographic.
+static struct soft_view far_view(const struct soft *soft, double *depth) {
+    struct soft_view view = soft->view;
+    *depth = 1;
+    if (!view.orthographic) return view;
+    const double *forward = &view.axis[6];
+    double across = sqrt(forward[0] * forward[0] + forward[1] * forward[1]);
+    *depth = (double)soft->far.sky_radius / fmax(across, fabs(forward[2]));
+    for (int k = 0; k < 3; k++) view.d0[k] += *depth * forward[k];
+    return view;
+}
+
+// w of the nearest point of the sky in view: of the longest ray, which runs through a corner.
+static float nearest_sky(const struct soft *soft, const struct soft_view *view) {
+    double longest = 0, inverse;
+    for (int i = 0; i < 4; i++) {
+        double square = 0;
+        for (int k = 0; k < 3; k++) {
+            double d = view->d0[k] + (i & 1) * view->width * view->dx[k] +
+                       (i >> 1) * view->height * view->dy[k];
+            square += d * d;
+        }
+        longest = fmax(longest, sqrt(square));
+    }
+    inverse = longest * (double)soft->far.facet / (double)soft->far.sky_radius;
+    if (!view->orthographic) return (float)inverse;
+    return soft->zfar - soft->far.depth / (float)inverse;
+}
+
+static void far_rays(const struct soft_view *view, const float *axes, struct soft_affine ray[3]) {
+    for (int k = 0; k < 3; k++) {
+        double d[3] = {0, 0, 0};
+        for (int i = 0; i < 3; i++) {
+            double axis = axes ? (double)axes[3 * i + k] : i == k;
+            d[0] += axis * view->d0[i], d[1] += axis * view->dx[i], d[2] += axis * view->dy[i];
+        }
+        ray[k] = (struct soft_affine){(float)d[0], (float)d[1], (float)d[2]};
+    }
+}
+
+// The first infinite plane has haze around it.
+static void haze_setup(struct soft *soft, const mjvScene *scene, const struct soft_view *view) {
+    struct soft_far *far = &soft->far;
+    const mjModel *model = soft->model;
+    const mjvGeom *plane = NULL;
+    far->haze = false;
+    for (int i = 0; i < scene->ngeom && !plane; i++) {
+        const mjvGeom *geom = &scene->geoms[i];
+        if (geom->type == mjGEOM_PLANE && geom->size[0] == 0 && geom->size[1] == 0) plane = geom;
+    }
+    if (!plane || !soft->sky || !scene->flags[mjRND_HAZE]) return;
+    double height = 0;
+    for (int k = 0; k < 3; k++) {
+        height += (view->eye[k] - (double)plane->pos[k]) * (double)plane->mat[3 * k + 2];
+    }
+    far->elevation = (float)height / far->sky_radius;
+    far->haze_rim = model->vis.map.haze;
+    if (!(far->elevation > 1e-6f) || !(far->haze_rim > 0)) return;
+    far->haze = true;
+    far->haze_turn = far->haze_rim / (1 + far->haze_rim);
+    far_rays(view, plane->mat, far->haze_ray);
+    far->haze_color = 0;
+    for (int k = 0; k < 3; k++) {
+        float c = model->vis.rgba.haze[k];
+        c = c > 0 ? c < 1 ? c : 1 : 0;
+        far->haze_color |= (int)(c * 255 + 0.5f) << (8 * k);
+    }
+}
+
+static void fog_setup(struct soft *soft, const mjvScene *scene) {
+    struct soft_far *far = &soft->far;
+    const mjModel *model = soft->model;
+    float extent = (float)model->stat.extent, width;
+    far->fog = scene->flags[mjRND_FOG] != 0;
+    far->fog_end = extent * model->vis.map.fogend;
+    width = far->fog_end - extent * model->vis.map.fogstart;
+    far->fog_inverse = width != 0 ? 1 / width : 1e6f;
+    for (int k = 0; k < 3; k++) {
+        float c = model->vis.rgba.fog[k];
+        far->fog_color[k] = 255 * (c > 0 ? c < 1 ? c : 1 : 0);
+    }
+}
+
+// Whether anything reaches as far as the sky's cylinder.
+static bool reaches_sky(const struct soft *soft, const mjvScene *scene) {
+    double radius = (double)soft->far.sky_radius;
+    for (int i = 0; i < scene->ngeom; i++) {
+        const mjvGeom *geom = &scene->geoms[i];
+        double square = 0, bound = (double)geom->modelrbound, size[3];
+        for (int k = 0; k < 3; k++) {
+            double d = (double)geom->pos[k] - soft->view.eye[k];
+            square += d * d;
+            size[k] = (double)geom->size[k];
+        }
+        if (geom->type == mjGEOM_PLANE) {
+            bool infinite = !(size[0] > 0) || !(size[1] > 0);
+            size[2] = infinite ? 2 * radius : 0;
+        }
+        bound = fmax(bound, sqrt(size[0] * size[0] + size[1] * size[1] + size[2] * size[2]));
+        if (geom->type == mjGEOM_SKIN || geom->type == mjGEOM_FLEX) bound = radius;
+        if (!(sqrt(square) + bound < radius)) return true;
+    }
+    return false;
+}
+
+void soft_far_setup(struct soft *soft, const mjvScene *scene) {
+    struct soft_far *far = &soft->far;
+    int slices = soft->model->vis.quality.numslices;
+    double depth;
+    far->slices = (float)(slices > 3 ? slices : 3);
+    far->facet = (float)(1 / cos(mjPI / (double)far->slices));
+    far->sky_radius = soft->zfar * 0.7f;
+    struct soft_view view = far_view(soft, &depth);
+    far->depth = (float)depth;
+    far_rays(&view, NULL, far->ray);
+    far->sky_cuts = soft->sky && reaches_sky(soft, scene);
+    far->sky_w = far->sky_cuts ? nearest_sky(soft, &view) : soft->w_far;
+    haze_setup(soft, scene, &view);
+    fog_setup(soft, scene);
+}
+
+static void sky_quad(struct soft *soft, const struct soft_view *view, int x, int y) {
     const struct soft_texture *texture = &soft->texture[soft->sky_texture];
     float d[3][3], dx[3], dy[3];
-    sky_direction(&soft->view, x + 0.5, y + 0.5, d[0]);
-    sky_direction(&soft->view, x + 1.5, y + 0.5, d[1]);
-    sky_direction(&soft->view, x + 0.5, y + 1.5, d[2]);
+    sky_direction(view, x + 0.5, y + 0.5, d[0]);
+    sky_direction(view, x + 1.5, y + 0.5, d[1]);
+    sky_direction(view, x + 0.5, y + 1.5, d[2]);
     for (int k = 0; k < 3; k++) dx[k] = d[1][k] - d[0][k], dy[k] = d[2][k] - d[0][k];
     float lod = cube_lod(face_of(d[0]), d[0], dx, dy, (float)texture->level[0][0].width);
     uint32_t *packet = soft->sky_pixel +
                        ((size_t)(y / 2) * (size_t)soft->packets_x + (size_t)(x / 4)) * SOFT_LANES;
     for (int i = 0; i < 4; i++) {
         float at[3];
-        sky_direction(&soft->view, x + (i & 1) + 0.5, y + (i >> 1) + 0.5, at);
+        sky_direction(view, x + (i & 1) + 0.5, y + (i >> 1) + 0.5, at);
         packet[(i >> 1) * 4 + x % 4 + (i & 1)] = sample_cube(texture, at, lod);
     }
 }
 
 void soft_sky_setup(struct soft *soft) {
     if (!soft->sky) return;
-    const struct soft_view *view = &soft->view;
-    double key[9];
+    double key[9], depth;
+    struct soft_view view = far_view(soft, &depth);
     for (int k = 0; k < 3; k++)
-        key[k] = view->d0[k], key[3 + k] = view->dx[k], key[6 + k] = view->dy[k];
+        key[k] = view.d0[k], key[3 + k] = view.dx[k], key[6 + k] = view.dy[k];
     if (!memcmp(key, soft->sky_key, sizeof key)) return;
     for (int y = 0; y < 2 * soft->packets_y; y += 2) {
-        for (int x = 0; x < 4 * soft->packets_x; x += 2) sky_quad(soft, x, y);
+        for (int x = 0; x < 4 * soft->packets_x; x += 2) sky_quad(soft, &view, x, y);
     }
     memcpy(soft->sky_key, key, sizeof key);
 }

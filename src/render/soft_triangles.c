@@ -51,9 +51,10 @@ static bool triangle_pixels(struct soft_triangle *out, const struct soft_view *v
     struct soft_bounds bounds = soft_bounds_none();
     int in_front = 0;
     for (int i = 0; i < 3; i++) {
-        if (!(v[i][2] > 1e-6f)) continue;
+        float z = view->orthographic ? 1 : v[i][2];
+        if (!(z > 1e-6f)) continue;
         in_front++;
-        double x = (double)(v[i][0] / v[i][2]), y = (double)(v[i][1] / v[i][2]);
+        double x = (double)(v[i][0] / z), y = (double)(v[i][1] / z);
         bounds.x0 = x < bounds.x0 ? x : bounds.x0, bounds.x1 = x > bounds.x1 ? x : bounds.x1;
         bounds.y0 = y < bounds.y0 ? y : bounds.y0, bounds.y1 = y > bounds.y1 ? y : bounds.y1;
     }
@@ -70,9 +71,11 @@ static bool triangle_pixels(struct soft_triangle *out, const struct soft_view *v
 static bool triangle_setup(struct soft_triangle *out, const struct soft_view *view,
                            const float *corner, const float frame[3][3], const float center[3],
                            float side) {
-    float v[3][3], e[3][3];
+    float v[3][3], e[3][3], depth[3];
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 3; k++) v[i][k] = dot(frame[k], corner + i * SOFT_CORNER) + center[k];
+        depth[i] = v[i][2];
+        if (view->orthographic) v[i][2] = 1; // edges of a flat triangle
     }
     cross(e[0], v[1], v[2]);
     cross(e[1], v[2], v[0]);
@@ -88,27 +91,29 @@ static bool triangle_setup(struct soft_triangle *out, const struct soft_view *vi
         out->b[i].b = (float)(x * view->tan_pixel[0]);
         out->b[i].c = (float)(y * view->tan_pixel[1]);
     }
+    out->w = (struct soft_affine){(float)view->far, 0, 0};
+    for (int i = 0; view->orthographic && i < 3; i++) {
+        out->w.a -= out->b[i].a * depth[i];
+        out->w.b -= out->b[i].b * depth[i];
+        out->w.c -= out->b[i].c * depth[i];
+    }
     out->corner = corner;
     return true;
 }
 
 // Adds a geom's visible triangles; grows the part's pixels by theirs.
 void soft_triangles_add(struct soft_triangles *t, struct soft_part *part, int part_index,
-                        const struct soft_mesh *mesh, const mjvGeom *geom,
-                        const struct soft_view *view, bool mirror) {
+                        const struct soft_mesh *mesh, const struct soft_view *view, bool mirror) {
     float frame[3][3], center[3];
-    bool world = geom->type == mjGEOM_SKIN;
     for (int j = 0; j < 3; j++) {
         double at = 0;
         for (int k = 0; k < 3; k++) {
             double turned = 0;
             for (int i = 0; i < 3; i++) {
-                double axis = world ? i == k : (double)geom->mat[3 * i + k];
-                turned += view->axis[3 * j + i] * axis;
+                turned += view->axis[3 * j + i] * (double)part->axis[3 * k + i];
             }
             frame[j][k] = (float)turned;
-            double origin = world ? 0 : (double)geom->pos[k];
-            at += view->axis[3 * j + k] * (origin - view->eye[k]);
+            at += view->axis[3 * j + k] * ((double)part->center[k] - view->eye[k]);
         }
         center[j] = (float)at;
     }

@@ -1,0 +1,3 @@
+#define SOFT_KERNEL       soft_orthographic_portable
+#define SOFT_ORTHOGRAPHIC 1
+#include "render/soft_kernel.inc.h"
