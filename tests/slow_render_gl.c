@@ -79,6 +79,10 @@ static bool has_egl(void) {
     return renderer != NULL;
 }
 
+// Compared without shadows: MuJoCo's shadow map speckles ground that lies aslant to the light, and
+// moves shadows by more than a pixel of a small figure.
+static const char *const speckled[] = {"quadruped-escape", "gym-humanoid"};
+
 // Every task's first picture, once for tasks that look alike.
 static void suite_scenes(void **state) {
     (void)state;
@@ -95,6 +99,9 @@ static void suite_scenes(void **state) {
         if (!env || env_reset(env, &step, &err) != RL_OK) fail_msg("%s", err.message);
         mjvScene scene;
         look(env_model(env), env_data(env), env_camera(env), &scene);
+        for (size_t k = 0; k < sizeof speckled / sizeof *speckled; k++) {
+            if (!strcmp(env_task_name(i), speckled[k])) scene.flags[mjRND_SHADOW] = 0;
+        }
         assert_true(count < MAX_MODELS);
         draw(RENDER_BACKEND_SOFT, env_model(env), &scene, seen[count]);
         bool again = false;

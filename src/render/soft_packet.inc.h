@@ -259,6 +259,17 @@ VEC uint64_t row_bits(const struct row_list *row, int px) {
     return row->count > 64 ? ~(uint64_t)0 : row->mask[px / 4];
 }
 
+// Whether there is more to it than the sky where nothing else is.
+VEC int far_matters(const struct soft *soft, const struct packet *packet, int transparent) {
+    if (soft->far.haze | soft->far.fog | (soft->far.sky_cuts & transparent)) return 1;
+    if (!soft->far.sky_cuts) return 0;
+    vi far = vi_set(0);
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        far |= (packet->w[s] <= soft->far.sky_w) & (packet->id[s] >= 0);
+    }
+    return vi_any(far);
+}
+
 // The sky where nothing is nearer, then haze over all.
 static __attribute__((noinline)) void draw_far(const struct soft *soft, struct packet *packet,
                                                vi sky) {
@@ -306,7 +317,7 @@ static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const st
     }
     if (front->triangles->active_count) shade_triangles(soft, front, &packet, &opaque);
     vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
-    if (soft->far.sky_cuts | soft->far.haze | soft->far.fog) {
+    if (far_matters(soft, &packet, front->count > front->opaque)) {
         if (soft->sky) draw_far(soft, &packet, sky);
     } else {
         for (int s = 0; s < SOFT_SAMPLES; s++) {

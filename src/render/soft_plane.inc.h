@@ -91,13 +91,13 @@ struct plane_point { // 8 pixels on a plane
     int known[SOFT_MAX_LIGHTS];
 };
 
-// Shadows on the floor: only casters whose shadow's rectangle on the screen touches the packet.
+// Shadows on the floor: only of casters (bits) whose shadow's rectangle on the screen touches the
+// packet.
 static __attribute__((noinline)) vi floor_shadow(const struct soft *soft,
-                                                 const struct soft_shadow *shadow, int geom,
-                                                 const struct plane_point *p) {
+                                                 const struct soft_shadow *shadow, uint64_t bits,
+                                                 int geom, const struct plane_point *p) {
     int directional = soft->light[shadow->light].directional;
     vi dark = vi_set(0);
-    uint64_t bits = shadow->floor_mask[(int)p->px[0] / 4];
     for (; bits; bits &= bits - 1) {
         const struct soft_caster *caster = &shadow->caster[__builtin_ctzll(bits)];
         if (caster->geom == geom) continue;
@@ -113,10 +113,12 @@ VEC vi pass_dark(const struct soft *soft, const struct soft_part *part, struct p
     const struct soft_shadow *shadow = &soft->shadow[pass - 1];
     if (!p->known[pass - 1]) {
         p->known[pass - 1] = 1;
-        p->dark[pass - 1] =
-            shadow->floor_count > 0 && part == &soft->part[soft->floor_part]
-                ? floor_shadow(soft, shadow, part->geom, p)
-                : in_shadow(soft, shadow, part->geom, p->px, p->py, p->t, p->active);
+        if (shadow->floor_count > 0 && part == &soft->part[soft->floor_part]) {
+            uint64_t bits = shadow->floor_mask[(int)p->px[0] / 4];
+            p->dark[pass - 1] = bits ? floor_shadow(soft, shadow, bits, part->geom, p) : vi_set(0);
+        } else {
+            p->dark[pass - 1] = in_shadow(soft, shadow, part->geom, p->px, p->py, p->t, p->active);
+        }
     }
     return p->dark[pass - 1];
 }
@@ -191,6 +193,20 @@ static __attribute__((noinline)) vi shade_lanes(const struct soft *soft,
     return vi_load(color);
 }
 
+static __attribute__((noinline)) vi shade_foggy_lanes(const struct soft *soft,
+                                                      const struct soft_part *part,
+                                                      struct soft_grid *grid, struct plane_point *p,
+                                                      vi lanes) {
+    vi color = vi_set(0);
+    for (unsigned bits; (bits = (unsigned)vi_bits(lanes)) != 0;) {
+        int lane = __builtin_ctz(bits);
+        vi here = lanes & (p->cx == p->cx[lane]) & (p->cy == p->cy[lane]);
+        color |= shade_cell(soft, part, grid, p, p->cx[lane], p->cy[lane]) & here;
+        lanes &= ~here;
+    }
+    return color;
+}
+
 static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
                                                 const struct soft_part *part, vf px, vf py,
                                                 vi active) {
@@ -214,7 +230,7 @@ static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
     p.upper = p.fx + p.fy > 1.0f;
     // Usually all lanes are in one cell or two; towards the horizon in many.
     vi left = active, color = vi_set(0);
-    for (int cells = 0; cells < 3 || soft->far.fog; cells++) {
+    for (int cells = 0; cells < 3; cells++) {
         unsigned bits = (unsigned)vi_bits(left);
         if (!bits) return color;
         int lane = __builtin_ctz(bits), cx = p.cx[lane], cy = p.cy[lane];
@@ -223,5 +239,7 @@ static __attribute__((noinline)) vi shade_plane(const struct soft *soft,
         color = vi_pick(here, shade_cell(soft, part, grid, &p, cx, cy), color);
         left &= ~here;
     }
-    return vi_any(left) ? color | shade_lanes(soft, part, grid, &p, left) : color;
+    if (!vi_any(left)) return color;
+    return color | (UNLIKELY(soft->far.fog) ? shade_foggy_lanes(soft, part, grid, &p, left)
+                                            : shade_lanes(soft, part, grid, &p, left));
 }
