@@ -6,7 +6,7 @@ static const struct opt_spec run_specs[] = {
                    "environment: DOMAIN, DOMAIN-TASK or FILE.xml"),
     OPT_ROW_STRING(struct run_options, encoder, "byol",
                    "state, cnn (end to end), an SSL method, ARCH+SSL, or FILE.safetensors"),
-    OPT_ROW_INT(struct run_options, steps, "100000", 1, 1e12, "agent steps to run in all"),
+    OPT_ROW_INT(struct run_options, steps, "500000", 1, 1e12, "agent steps to run in all"),
     OPT_ROW_INT(struct run_options, seed, "1", 0, 9e15, "seed of every random stream"),
     OPT_ROW_INT(struct run_options, threads, "2", 1, 1024, "threads; results do not depend on it"),
     OPT_ROW_REAL(struct run_options, time_limit, "0", 0, 1e9,
