@@ -273,11 +273,15 @@ static void table_over_tasks(void **state) {
     (void)state;
     struct sweep sweep;
     struct rl_error err = {0};
-    read_sweep(&sweep, "encoder: [byol, moco]\nenv: [cheetah, cup]\n", NULL, "");
+    struct config options = {0};
+    config_add(&options, "ddpg", "tau", "0.5", "--ddpg.tau", true);
+    read_sweep(&sweep, "encoder: [byol, moco]\nenv: [cheetah, cup]\n", &options, "1");
+    config_release(&options);
     make_dirs("runs/x/trials");
     const double score[] = {100, 300, 500, 900};
     for (int i = 0; i < 4; i++) end_trial(&sweep, i, score[i], 1);
     if (sweep_write_tables(&sweep, &err) != RL_OK) fail_msg("%s", err.message);
+    expect_in("runs/x/results.md", "`rlrun sweep x.yaml --seeds 1 --ddpg.tau=0.5`: 4 trials");
     expect_in("runs/x/results.md", "Over all environments, return / 1000:");
     expect_in("runs/x/results.md", "\n| byol | 0.200 | - | 0.200 | - | 0.200 | - | 0.800 | - |\n"
                                    "| moco | 0.700 | - | 0.700 | - | 0.700 | - | 0.300 | - |\n");

@@ -351,14 +351,19 @@ static enum rl_status lay_out(struct sweep *sweep, const struct config *options,
 }
 
 // An option of the command line takes the place of a list.
-static void apply_options(struct sweep *sweep, const struct config *options) {
+static void apply_options(struct sweep *sweep, const struct config *options, const char *seeds) {
+    struct text words = {0};
+    text_add(&words, "%s%s", *seeds ? " --seeds " : "", seeds);
     for (size_t i = 0; options && i < options->count; i++) {
         const struct config_entry *entry = &options->entries[i];
+        text_add(&words, " --%s%s%s=%s", entry->section, *entry->section ? "." : "", entry->key,
+                 entry->value);
         struct sweep_axis *axis = find_axis(sweep, entry->section, entry->key);
         if (!axis) continue;
         axis_clear(axis);
         axis_add(axis, entry->value, entry->origin);
     }
+    sweep->options = words.data;
 }
 
 static void default_name(struct sweep *sweep) {
@@ -393,7 +398,7 @@ enum rl_status sweep_read(struct sweep *sweep, const char *path,
     if (status != RL_OK) return status;
     snprintf(sweep->folder, sizeof sweep->folder, "%s%s", *changes->folder ? "" : "runs/",
              *changes->folder ? changes->folder : sweep->name);
-    apply_options(sweep, changes->options);
+    apply_options(sweep, changes->options, changes->seeds);
     return lay_out(sweep, changes->options, err);
 }
 
@@ -407,6 +412,7 @@ void sweep_release(struct sweep *sweep) {
         mem_free(sweep->prepares[i].command);
     }
     mem_free(sweep->prepares);
+    mem_free(sweep->options);
     mem_free(sweep->axes);
     mem_free(sweep->trials);
     mem_free(sweep->seeds);

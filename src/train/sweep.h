@@ -58,6 +58,7 @@ struct sweep {
     char name[SWEEP_NAME_BYTES];
     char folder[SWEEP_PATH_BYTES]; // runs/NAME unless the user names another
     char path[SWEEP_PATH_BYTES];   // the configuration
+    char *options;                 // of the command line, as words: " --steps=2000", or ""; owned
     double steps_per_s;            // 0 = not given
     struct sweep_axis *axes;       // every option that was given
     int n_axes, axes_capacity;

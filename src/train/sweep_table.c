@@ -305,10 +305,10 @@ static void make_md(const struct sweep *sweep, const struct sweep_result *result
     }
     text_add(
         out,
-        "# %s\n\n`rlrun sweep %s`: %d trials, %d done, %d failed, %d to go. Return of the last "
+        "# %s\n\n`rlrun sweep %s%s`: %d trials, %d done, %d failed, %d to go. Return of the last "
         "evaluation; IQM over seeds\nand P(> first row) as rliable defines them, with 95%% "
         "stratified bootstrap intervals (%" PRId64 " resamples).\n\n",
-        sweep->name, sweep->path, sweep->n_trials, count[SWEEP_STATE_DONE],
+        sweep->name, sweep->path, sweep->options, sweep->n_trials, count[SWEEP_STATE_DONE],
         count[SWEEP_STATE_FAILED], count[SWEEP_STATE_WAITING], bootstrap_default.resamples);
     add_head(sweep, out);
     for (int row = 0; row < sweep->n_rows; row++) add_row(sweep, results, row, out);
