@@ -103,20 +103,31 @@ bool soft_bounds_pixels(const struct soft_bounds *bounds, const struct soft_view
     return pixels[0] < pixels[1] && pixels[2] < pixels[3];
 }
 
-// Pixels whose samples (0.125 .. 0.875 inside a pixel) can lie within the bounds; false when none.
+// Pixels whose samples (0.125 .. 0.875 inside a pixel) can lie within the bounds and a margin;
+// false when none.
+bool soft_bounds_samples(const struct soft_bounds *bounds, const struct soft_view *view,
+                         double margin, int pixels[4]) {
+    double first = 0.875 + margin, last = 0.125 - margin;
+    double x0 = (bounds->x0 - view->tan0[0]) / view->tan_pixel[0] - first;
+    double x1 = (bounds->x1 - view->tan0[0]) / view->tan_pixel[0] - last;
+    double y0 = (bounds->y0 - view->tan0[1]) / view->tan_pixel[1] - first;
+    double y1 = (bounds->y1 - view->tan0[1]) / view->tan_pixel[1] - last;
+    pixels[0] = clamp_pixel(ceil(x0), view->width);
+    pixels[1] = clamp_pixel(floor(x1) + 1, view->width);
+    pixels[2] = clamp_pixel(ceil(y0), view->height);
+    pixels[3] = clamp_pixel(floor(y1) + 1, view->height);
+    return pixels[0] < pixels[1] && pixels[2] < pixels[3];
+}
+
 static bool part_pixels(struct soft_part *part, const struct soft_view *view,
                         const struct soft_bounds *bounds) {
-    double x0 = (bounds->x0 - view->tan0[0]) / view->tan_pixel[0] - 0.876;
-    double x1 = (bounds->x1 - view->tan0[0]) / view->tan_pixel[0] - 0.124;
-    double y0 = (bounds->y0 - view->tan0[1]) / view->tan_pixel[1] - 0.876;
-    double y1 = (bounds->y1 - view->tan0[1]) / view->tan_pixel[1] - 0.124;
-    part->x0 = clamp_pixel(ceil(x0), view->width);
-    part->x1 = clamp_pixel(floor(x1) + 1, view->width);
-    part->y0 = clamp_pixel(ceil(y0), view->height);
-    part->y1 = clamp_pixel(floor(y1) + 1, view->height);
+    int pixels[4];
+    bool any = soft_bounds_samples(bounds, view, 0.001, pixels);
+    part->x0 = pixels[0], part->x1 = pixels[1];
+    part->y0 = pixels[2], part->y1 = pixels[3];
     part->cx = (float)((part->x0 + part->x1) / 2);
     part->cy = (float)((part->y0 + part->y1) / 2);
-    return part->x0 < part->x1 && part->y0 < part->y1;
+    return any;
 }
 
 // --- rays in a unit frame ---

@@ -38,6 +38,9 @@ void soft_cast_setup(struct soft *soft, const mjvScene *scene);
 // Pixels (x0, x1, y0, y1; half open, a margin of one) of bounds; false when none is in view.
 bool soft_bounds_pixels(const struct soft_bounds *bounds, const struct soft_view *view,
                         int pixels[4]);
+// The same for pixels whose samples lie within them; margin in pixels.
+bool soft_bounds_samples(const struct soft_bounds *bounds, const struct soft_view *view,
+                         double margin, int pixels[4]);
 // Where shadows fall on the floor, once the parts are known; soft_cast.c.
 void soft_cast_floor(struct soft *soft);
 

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "render/soft_setup.h"
 
+enum { MANY_NODES = 31 }; // a box over fewer is not worth a look whether it is in view
+
 enum rl_status soft_triangles_reserve(struct soft_triangles *t, const struct soft *soft, int count,
                                       struct rl_error *err) {
     if (!t->row_head) {
@@ -61,7 +63,7 @@ static bool triangle_pixels(struct soft_triangle *out, const struct soft_view *v
     if (!in_front) return false;
     if (in_front < 3) soft_bounds_all(&bounds);
     int pixels[4];
-    if (!soft_bounds_pixels(&bounds, view, pixels)) return false;
+    if (!soft_bounds_samples(&bounds, view, 0.02, pixels)) return false;
     out->x0 = (int16_t)pixels[0], out->x1 = (int16_t)pixels[1];
     out->y0 = (int16_t)pixels[2], out->y1 = (int16_t)pixels[3];
     return true;
@@ -101,6 +103,37 @@ static bool triangle_setup(struct soft_triangle *out, const struct soft_view *vi
     return true;
 }
 
+// Whether nothing in the box can be seen.
+static bool out_of_view(const struct soft_node *node, const struct soft_part *part,
+                        const struct soft_view *view) {
+    double corner[8][3];
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 3; k++) {
+            corner[i][k] = (double)part->center[k];
+            for (int j = 0; j < 3; j++) {
+                float at = i >> j & 1 ? node->high[j] : node->low[j];
+                corner[i][k] += (double)at * (double)part->axis[3 * j + k];
+            }
+        }
+    }
+    struct soft_bounds bounds = soft_bounds_none();
+    int pixels[4];
+    soft_bounds_corners(&bounds, view, 8, corner);
+    return !soft_bounds_pixels(&bounds, view, pixels);
+}
+
+// Enters the triangle after the last into its row, and its pixels into the part's.
+static void add_triangle(struct soft_triangles *t, struct soft_part *part) {
+    const struct soft_triangle *out = &t->triangle[t->count];
+    if (out->x0 < part->x0) part->x0 = out->x0;
+    if (out->x1 > part->x1) part->x1 = out->x1;
+    if (out->y0 < part->y0) part->y0 = out->y0;
+    if (out->y1 > part->y1) part->y1 = out->y1;
+    int row = out->y0 / 2;
+    t->row_next[t->count] = t->row_head[row];
+    t->row_head[row] = t->count++;
+}
+
 // Adds a geom's visible triangles; grows the part's pixels by theirs.
 void soft_triangles_add(struct soft_triangles *t, struct soft_part *part, int part_index,
                         const struct soft_mesh *mesh, const struct soft_view *view, bool mirror) {
@@ -118,18 +151,20 @@ void soft_triangles_add(struct soft_triangles *t, struct soft_part *part, int pa
         center[j] = (float)at;
     }
     part->x0 = part->y0 = 32767, part->x1 = part->y1 = 0;
-    for (int i = 0; i < mesh->count && t->count < t->capacity; i++) {
-        struct soft_triangle *out = &t->triangle[t->count];
-        const float *corner = mesh->corner + (size_t)i * 3 * SOFT_CORNER;
-        if (!triangle_setup(out, view, corner, frame, center, mirror ? -1 : 1)) continue;
-        out->part = part_index;
-        if (out->x0 < part->x0) part->x0 = out->x0;
-        if (out->x1 > part->x1) part->x1 = out->x1;
-        if (out->y0 < part->y0) part->y0 = out->y0;
-        if (out->y1 > part->y1) part->y1 = out->y1;
-        int row = out->y0 / 2;
-        t->row_next[t->count] = t->row_head[row];
-        t->row_head[row] = t->count++;
+    for (int n = 0; n < mesh->node_count;) {
+        const struct soft_node *node = &mesh->node[n];
+        if (node->skip - n > MANY_NODES && out_of_view(node, part, view)) {
+            n = node->skip;
+            continue;
+        }
+        for (int i = node->first; i < node->first + node->count && t->count < t->capacity; i++) {
+            struct soft_triangle *out = &t->triangle[t->count];
+            const float *corner = mesh->corner + (size_t)mesh->tree_order[i] * 3 * SOFT_CORNER;
+            if (!triangle_setup(out, view, corner, frame, center, mirror ? -1 : 1)) continue;
+            out->part = part_index;
+            add_triangle(t, part);
+        }
+        n++;
     }
 }
 
