@@ -15,8 +15,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "nn/safetensors.h"
 #include "support/program.h"
+#include "support/runs.h"
 
 // Small, but with everything in it: random phase, first publish, aligned publishes under way,
 // evaluations, checkpoints.
@@ -38,49 +38,19 @@ static void run(const char *dir, const char *options) {
     text_release(&errors);
 }
 
-static void remove_runs(void) {
-    assert_int_equal(system("rm -rf slow_run.tmp"), 0);
-    assert_int_equal(mkdir("slow_run.tmp", 0755), 0);
-}
-
-// Equal rows of the log and equal final weights, to the bit.
-static void assert_same_run(const char *a, const char *b) {
-    struct text rows_a = program_metrics(a), rows_b = program_metrics(b);
-    assert_true(rows_a.length > 500);
-    assert_string_equal(rows_a.data, rows_b.data);
-    text_release(&rows_a);
-    text_release(&rows_b);
-    struct st_file file_a, file_b;
-    struct rl_error err = {0};
-    char path[512];
-    snprintf(path, sizeof path, "%s/final.safetensors", a);
-    assert_int_equal(st_read(path, &file_a, &err), RL_OK);
-    snprintf(path, sizeof path, "%s/final.safetensors", b);
-    assert_int_equal(st_read(path, &file_b, &err), RL_OK);
-    assert_int_equal(file_a.n_tensors, file_b.n_tensors);
-    assert_true(file_a.n_tensors > 4);
-    for (int i = 0; i < file_a.n_tensors; i++) {
-        const struct st_tensor *x = &file_a.tensors[i], *y = st_find(&file_b, x->name);
-        if (!y || x->count != y->count) fail_msg("%s differs", x->name);
-        assert_memory_equal(x->data, y->data, (size_t)x->count * st_dtype_bytes(x->dtype));
-    }
-    st_release(&file_a);
-    st_release(&file_b);
-}
-
 static void threads_do_not_matter(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
         char options[512];
-        remove_runs();
+        runs_clean("slow_run.tmp");
         snprintf(options, sizeof options, "%s --threads 2", encoders[i]);
         run("slow_run.tmp/two", options);
         snprintf(options, sizeof options, "%s --threads 1", encoders[i]);
         run("slow_run.tmp/one", options);
         snprintf(options, sizeof options, "%s --threads 3", encoders[i]);
         run("slow_run.tmp/three", options);
-        assert_same_run("slow_run.tmp/two", "slow_run.tmp/one");
-        assert_same_run("slow_run.tmp/two", "slow_run.tmp/three");
+        runs_assert_same("slow_run.tmp/two", "slow_run.tmp/one");
+        runs_assert_same("slow_run.tmp/two", "slow_run.tmp/three");
     }
 }
 
@@ -118,10 +88,10 @@ static void killed_runs_end_with_the_same_bits(void **state) {
     struct rng rng = rng_seed(7);
     int kills = 0;
     for (size_t i = 0; i < 2; i++) {
-        remove_runs();
+        runs_clean("slow_run.tmp");
         run("slow_run.tmp/whole", encoders[i]);
         kills += run_under_fire("slow_run.tmp/killed", encoders[i], &rng);
-        assert_same_run("slow_run.tmp/whole", "slow_run.tmp/killed");
+        runs_assert_same("slow_run.tmp/whole", "slow_run.tmp/killed");
     }
     print_message("%d kills\n", kills);
     assert_true(kills >= 3);
@@ -146,7 +116,7 @@ static void mistakes_are_told(void **state) {
         {"resume slow_run.tmp/none", 2, "slow_run.tmp/none"},
         {"eval slow_run.tmp/none", 2, "slow_run.tmp/none"},
     };
-    remove_runs();
+    runs_clean("slow_run.tmp");
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct text errors = {0};
         int code = program_run(mistakes[i].words, NULL, &errors);
@@ -160,7 +130,7 @@ static void mistakes_are_told(void **state) {
 
 static void a_run_is_not_overwritten(void **state) {
     (void)state;
-    remove_runs();
+    runs_clean("slow_run.tmp");
     run("slow_run.tmp/a", "--encoder state --steps 450");
     struct text errors = {0}, output = {0};
     int code =

@@ -34,34 +34,58 @@ static enum rl_status fail_errno_path(struct rl_error *err, const char *verb, co
     return rl_fail(err, RL_EIO, "cannot %s %s: %s%s", verb, path, strerror(errno), advice);
 }
 
-enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out,
-                         struct rl_error *err) {
-    *out = (struct bytes){0};
+// Room for size + 1 bytes; what was there may go.
+static bool make_room(struct bytes *out, size_t *room, size_t size, const char *path,
+                      struct rl_error *err) {
+    if (*room > size) return true;
+    mem_free(out->data);
+    out->data = mem_try_alloc(size + 1, path, err);
+    *room = out->data ? size + 1 : 0;
+    return out->data != NULL;
+}
+
+static enum rl_status read_open_file(int fd, const char *path, size_t limit_bytes,
+                                     struct bytes *out, size_t *room, struct rl_error *err) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return fail_errno_path(err, "read", path);
+    if (!S_ISREG(info.st_mode))
+        return rl_fail(err, RL_EIO, "cannot read %s: not a regular file", path);
+    if ((uint64_t)info.st_size > limit_bytes) {
+        return rl_fail(err, RL_EFORMAT, "%s has %lld bytes, at most %zu are allowed here", path,
+                       (long long)info.st_size, limit_bytes);
+    }
+    size_t size = (size_t)info.st_size, done = 0;
+    if (!make_room(out, room, size, path, err)) return RL_ENOMEM;
+    while (done < size) {
+        ssize_t n = read(fd, out->data + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno_path(err, "read", path);
+        if (n == 0) break; // shrank meanwhile
+        done += (size_t)n;
+    }
+    out->data[done] = '\0';
+    out->size = done;
+    return RL_OK;
+}
+
+enum rl_status file_read_again(const char *path, size_t limit_bytes, struct bytes *out,
+                               size_t *room, struct rl_error *err) {
+    out->size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe must not hang us
     if (fd < 0) {
         enum rl_status code = errno == ENOENT ? RL_ENOTFOUND : RL_EIO;
         return rl_fail(err, code, "cannot open %s: %s", path, strerror(errno));
     }
-    struct stat info;
-    enum rl_status status = RL_OK;
-    if (fstat(fd, &info) != 0) {
-        status = fail_errno_path(err, "read", path);
-    } else if (!S_ISREG(info.st_mode)) {
-        status = rl_fail(err, RL_EIO, "cannot read %s: not a regular file", path);
-    } else if ((uint64_t)info.st_size > limit_bytes) {
-        status = rl_fail(err, RL_EFORMAT, "%s has %lld bytes, at most %zu are allowed here", path,
-                         (long long)info.st_size, limit_bytes);
-    } else if (!(out->data = mem_try_alloc((size_t)info.st_size + 1, path, err))) {
-        status = RL_ENOMEM;
-    }
-    while (status == RL_OK && out->size < (size_t)info.st_size) {
-        ssize_t n = read(fd, out->data + out->size, (size_t)info.st_size - out->size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) status = fail_errno_path(err, "read", path);
-        if (n == 0) break; // shrank meanwhile
-        if (n > 0) out->size += (size_t)n;
-    }
+    enum rl_status status = read_open_file(fd, path, limit_bytes, out, room, err);
     close(fd);
+    return status;
+}
+
+enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out,
+                         struct rl_error *err) {
+    size_t room = 0;
+    *out = (struct bytes){0};
+    enum rl_status status = file_read_again(path, limit_bytes, out, &room, err);
     if (status == RL_OK) return RL_OK;
     mem_free(out->data);
     *out = (struct bytes){0};
@@ -117,15 +141,17 @@ void file_writer_add(struct file_writer *writer, const void *data, size_t size) 
     }
 }
 
-// The rename is durable only once the folder is synced too.
-static int sync_folder(const char *path) {
+// The rename is durable only once the folder is synced too. Not every file system syncs folders.
+static bool sync_folder(const char *path) {
     char copy[4096];
     snprintf(copy, sizeof copy, "%s", path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    int result = fsync(fd);
+    if (fd < 0) return false;
+    bool fine = !fault() && (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP);
+    int error = errno;
     close(fd);
-    return result;
+    errno = error;
+    return fine;
 }
 
 enum rl_status file_writer_commit(struct file_writer *writer, struct rl_error *err) {
@@ -138,7 +164,8 @@ enum rl_status file_writer_commit(struct file_writer *writer, struct rl_error *e
     }
     if (writer->status == RL_OK) {
         writer->temporary[0] = '\0'; // has become the file
-        sync_folder(writer->path);
+        if (!sync_folder(writer->path))
+            writer->status = fail_errno_path(&writer->error, "sync the folder of", writer->path);
     }
     enum rl_status status = writer->status;
     if (status != RL_OK && err && writer->error.code != RL_OK) *err = writer->error;

@@ -17,7 +17,13 @@ struct bytes {
 RL_CHECKED enum rl_status file_read(const char *path, size_t limit_bytes, struct bytes *out,
                                     struct rl_error *err);
 
-// An atomic write in parts: the old file stays whole until file_writer_commit has succeeded.
+// The same into memory that is kept from one read to the next: *room is the size of data's, at
+// first 0 with data NULL. After a failure size is 0.
+RL_CHECKED enum rl_status file_read_again(const char *path, size_t limit_bytes, struct bytes *out,
+                                          size_t *room, struct rl_error *err);
+
+// An atomic write in parts: at any moment the path names the whole old file or the whole new one.
+// After a failed commit it may be either.
 struct file_writer {
     char path[4096], temporary[4112];
     int fd;

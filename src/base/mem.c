@@ -20,8 +20,15 @@ static void *alloc_zeroed(size_t size_bytes) {
     return pointer;
 }
 
+static void (*exhausted)(size_t size_bytes);
+
+void mem_on_exhausted(void (*handler)(size_t size_bytes)) {
+    exhausted = handler;
+}
+
 void *mem_alloc(size_t size_bytes) {
     void *pointer = alloc_zeroed(size_bytes);
+    if (!pointer && exhausted) exhausted(size_bytes);
     if (!pointer) rl_abort(__FILE__, __LINE__, "out of memory: %zu bytes", size_bytes);
     return pointer;
 }

@@ -14,6 +14,9 @@ void *mem_grow(void *old, size_t old_bytes, size_t new_bytes);                  
 char *mem_strdup(const char *text);
 void mem_free(void *pointer); // NULL is fine
 
+// What mem_alloc does when memory is out; default: rl_abort. The handler must not return.
+void mem_on_exhausted(void (*handler)(size_t size_bytes));
+
 // Product of two sizes; aborts (mem_size) or returns false (mem_size_checked) on overflow.
 size_t mem_size(size_t count, size_t each_bytes);
 bool mem_size_checked(size_t count, size_t each_bytes, size_t *product);

@@ -13,6 +13,7 @@
 #include "replay/replay_store.h"
 
 enum { BATCH = 256, LATENT = 50, RECORDED = 1000, ENTRIES = 40000, CHECKPOINT = 10000 };
+enum { MILLION = 1000000, RUN_CHECKPOINT = 5000 }; // entries between the checkpoints of a run
 
 // Figures of single-threaded peers for a batch of 256: a ring of single frames in C++ (latents
 // have no peer) and DrQ-v2's episode buffer, as measured on a machine like this one.
@@ -84,9 +85,10 @@ static void release(struct replay_bench *bench) {
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) mem_free(all[i]);
 }
 
-static struct replay *make_replay(const struct recording *r, bool compress, struct rl_error *err) {
+static struct replay *make_replay(const struct recording *r, int64_t capacity, bool compress,
+                                  struct rl_error *err) {
     const struct env_spec *spec = env_spec(r->env);
-    struct replay_spec replay = {.capacity = ENTRIES,
+    struct replay_spec replay = {.capacity = capacity,
                                  .frame_dim = {spec->frame_dim[0], spec->frame_dim[1], 3},
                                  .frame_stack = 3,
                                  .obs_dim = spec->obs_dim,
@@ -173,7 +175,7 @@ static enum rl_status make_full(const struct bench_options *options, struct repl
                                 bool compress, struct rl_error *err) {
     const char *name = compress ? "bytes-per-transition-compressed" : "bytes-per-transition";
     double before = resident_bytes();
-    bench->replay = make_replay(&bench->recording, compress, err);
+    bench->replay = make_replay(&bench->recording, ENTRIES, compress, err);
     if (!bench->replay) return err->code;
     fill(&bench->recording, bench->replay, ENTRIES);
     double each = (resident_bytes() - before) / ENTRIES;
@@ -195,41 +197,68 @@ static int remove_item(const char *path, const struct stat *info, int kind, stru
     return remove(path);
 }
 
-// Seconds of a checkpoint after 10,000 entries more, and of resuming, scaled to a million entries.
-static enum rl_status time_store(struct replay_bench *bench, const char *dir, double *save_s,
-                                 double *load_s, struct rl_error *err) {
-    struct replay *copy = make_replay(&bench->recording, replay_spec(bench->replay)->compress, err);
-    if (!copy) return err->code;
+struct store_times {
+    double save_s, load_s;
+};
+
+// Seconds of a checkpoint with `more` entries since the one before, and of resuming from it into a
+// new replay. The first one is released before.
+static enum rl_status time_store(const struct bench_options *options, struct replay_bench *bench,
+                                 const char *dir, int more, struct store_times *times,
+                                 struct rl_error *err) {
+    struct replay_spec spec = *replay_spec(bench->replay);
     struct replay_store *store = replay_store_create(dir), *again = replay_store_create(dir);
     struct replay_store_state state;
-    enum rl_status status = replay_store_save(store, bench->replay, &state, err);
-    fill(&bench->recording, bench->replay, CHECKPOINT);
+    struct pool *pool = pool_create((int)options->threads, err);
+    enum rl_status status = pool ? RL_OK : err->code;
+    if (status == RL_OK) status = replay_store_save(store, bench->replay, &state, err);
+    fill(&bench->recording, bench->replay, more);
     double start_s = clock_now_s();
     if (status == RL_OK) status = replay_store_save(store, bench->replay, &state, err);
-    *save_s = clock_now_s() - start_s;
+    times->save_s = clock_now_s() - start_s;
+    replay_destroy(bench->replay);
+    bench->replay = make_replay(&bench->recording, spec.capacity, spec.compress, err);
     start_s = clock_now_s();
-    if (status == RL_OK) status = replay_store_load(again, &state, copy, NULL, err);
-    *load_s = (clock_now_s() - start_s) * 1e6 / ENTRIES;
+    if (status == RL_OK && !bench->replay) status = err->code;
+    if (status == RL_OK) status = replay_store_load(again, &state, bench->replay, pool, err);
+    times->load_s = clock_now_s() - start_s;
     replay_store_destroy(store);
     replay_store_destroy(again);
-    replay_destroy(copy);
+    pool_destroy(pool);
     return status;
 }
 
+// In a folder of its own under $TMPDIR or /tmp.
 static enum rl_status bench_store(const struct bench_options *options, struct replay_bench *bench,
-                                  const char *suffix, struct rl_error *err) {
-    char dir[] = "/tmp/rlrun_bench_replay_XXXXXX", save[64], load[64];
-    snprintf(save, sizeof(save), "save-10k-entries%s", suffix);
-    snprintf(load, sizeof(load), "load-1M-entries%s", suffix);
+                                  const char *save, const char *load, int more, double load_scale,
+                                  struct rl_error *err) {
+    char dir[1024];
+    const char *base = getenv("TMPDIR");
     if (!bench_wanted(options, save) && !bench_wanted(options, load)) return RL_OK;
-    if (!mkdtemp(dir)) return rl_fail(err, RL_EIO, "cannot make a folder in /tmp");
-    double save_s = 0, load_s = 0;
-    enum rl_status status = time_store(bench, dir, &save_s, &load_s, err);
+    snprintf(dir, sizeof(dir), "%s/rlrun_bench_XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(dir)) return rl_fail(err, RL_EIO, "cannot make the folder %s", dir);
+    struct store_times times = {0};
+    enum rl_status status = time_store(options, bench, dir, more, &times, err);
     nftw(dir, remove_item, 8, FTW_DEPTH | FTW_PHYS);
     if (status != RL_OK) return status;
-    bench_report(options, &(struct bench_row){save, save_s, "s", .lower_is_better = true});
-    bench_report(options, &(struct bench_row){load, load_s, "s", .lower_is_better = true});
+    bench_report(options, &(struct bench_row){save, times.save_s, "s", .lower_is_better = true});
+    bench_report(options, &(struct bench_row){load, times.load_s * load_scale, "s",
+                                              .lower_is_better = true});
     return RL_OK;
+}
+
+// The checkpoint of a whole long run, compressed: gigabytes of memory and disk, so only on demand.
+static enum rl_status bench_million(const struct bench_options *options, struct replay_bench *bench,
+                                    struct rl_error *err) {
+    const char *const names[] = {"million-pause", "million-resume"};
+    bool wanted = bench_wanted(options, names[0]) || bench_wanted(options, names[1]);
+    if (!options->filter[0] || !wanted) return RL_OK;
+    bench->replay = make_replay(&bench->recording, MILLION, true, err);
+    if (!bench->replay) return err->code;
+    fill(&bench->recording, bench->replay, MILLION);
+    enum rl_status status = bench_store(options, bench, names[0], names[1], RUN_CHECKPOINT, 1, err);
+    replay_destroy(bench->replay);
+    return status;
 }
 
 static enum rl_status bench_ring(const struct bench_options *options, struct replay_bench *bench,
@@ -239,7 +268,10 @@ static enum rl_status bench_ring(const struct bench_options *options, struct rep
     if (!compress) bench_batches(options, bench, "latent-256", latent_batch, 0);
     bench_batches(options, bench, compress ? "stack-256-compressed" : "stack-256", stack_batch,
                   RING_BATCHES);
-    status = bench_store(options, bench, compress ? "-compressed" : "", err);
+    status =
+        bench_store(options, bench, compress ? "save-10k-entries-compressed" : "save-10k-entries",
+                    compress ? "load-1M-entries-compressed" : "load-1M-entries", CHECKPOINT,
+                    1e6 / ENTRIES, err);
     replay_destroy(bench->replay);
     return status;
 }
@@ -259,6 +291,7 @@ enum rl_status bench_replay(const struct bench_options *options, struct rl_error
         bench.next_stacks = MEM_ARRAY(uint8_t, BATCH * stack_bytes);
         status = bench_ring(options, &bench, false, err);
         if (status == RL_OK) status = bench_ring(options, &bench, true, err);
+        if (status == RL_OK) status = bench_million(options, &bench, err);
     }
     release(&bench);
     return status;

@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/agent.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "cli/command.h"
 
@@ -82,8 +84,19 @@ void command_log(enum log_level level, const char *line, void *context) {
     fprintf(stderr, "rlrun: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
 }
 
+// Ends at once, with files as the last checkpoint left them: no code is ready for the lack of a
+// small object.
+static void out_of_memory(size_t size_bytes) {
+    fprintf(stderr,
+            "rlrun: out of memory: %zu bytes could not be had; lower --replay.capacity or the "
+            "batch, or end other programs\n",
+            size_bytes);
+    _exit(1);
+}
+
 int main(int argc, char **argv) {
     log_set_handler(command_log, NULL);
+    mem_on_exhausted(out_of_memory);
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of the write, reported below
     struct rl_error err = {0};
     enum rl_status status = dispatch(argc, argv, &err);

@@ -240,6 +240,21 @@ static void reset_body(void *context) {
     restart_body(env);
 }
 
+// A task's own code may give what is no number.
+static enum rl_status check_numbers(const struct env *env, const struct time_step *step,
+                                    struct rl_error *err) {
+    if (!isfinite(step->reward) || !isfinite(step->discount)) {
+        return rl_fail(err, RL_ENUMERIC, "%s: the reward is %g and the discount %g at frame %d",
+                       env->spec.name, step->reward, step->discount, env->frames);
+    }
+    for (int i = 0; i < env->spec.obs_dim; i++) {
+        if (isfinite(step->obs[i])) continue;
+        return rl_fail(err, RL_ENUMERIC, "%s: observation[%d] is %g at frame %d", env->spec.name, i,
+                       step->obs[i], env->frames);
+    }
+    return RL_OK;
+}
+
 static enum rl_status start(struct env *env, void (*body)(void *), struct time_step *step,
                             struct rl_error *err) {
     enum rl_status status = mj_guard(body, env, err);
@@ -248,7 +263,8 @@ static enum rl_status start(struct env *env, void (*body)(void *), struct time_s
     env->frames = 0;
     env->running = true;
     *step = (struct time_step){.obs = env->obs, .frame = env->frame, .discount = 1, .first = true};
-    return draw(env, err);
+    status = check_numbers(env, step, err);
+    return status == RL_OK ? draw(env, err) : status;
 }
 
 enum rl_status env_reset(struct env *env, struct time_step *step, struct rl_error *err) {
@@ -330,6 +346,8 @@ enum rl_status env_step(struct env *env, const double *action, struct time_step 
         return rl_fail_context(err, "%s, frame %d", env->spec.name, env->frames);
     }
     if (step->last) env->running = false;
+    status = check_numbers(env, step, err);
+    if (status != RL_OK) return status;
     return mj_has_warnings(env->physics.data) ? RL_OK : draw(env, err);
 }
 

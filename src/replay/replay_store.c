@@ -131,25 +131,74 @@ enum rl_status replay_store_save(struct replay_store *store, const struct replay
     return status;
 }
 
-static enum rl_status load_segments(struct replay_store *store,
-                                    const struct replay_store_state *state, struct replay *replay,
-                                    int64_t keep_from, struct pool *pool, struct rl_error *err) {
-    for (int64_t next = state->first_segment; next < state->end;) {
-        char path[4096];
-        path_of(store, next, path);
-        struct segment segment = {.first = next};
-        enum rl_status status = segment_read(path, replay, keep_from, &segment, pool, err);
-        if (status != RL_OK) return status;
-        if (segment.end > state->end) {
+// Which of the opened files make up the replay: each that begins where the last one ended. Others
+// are of an abandoned future.
+static enum rl_status follow(const struct segment_file *files, int count, int64_t last,
+                             int64_t *next, bool *wanted, struct rl_error *err) {
+    for (int i = 0; i < count && *next < last; i++) {
+        const struct segment *segment = &files[i].segment;
+        if (segment->first < *next) continue;
+        if (segment->first > *next) break;
+        if (files[i].status != RL_OK) {
+            *err = files[i].err;
+            return files[i].status;
+        }
+        if (segment->end > last) {
             return rl_fail(err, RL_EFORMAT,
                            "%s: goes on to entry %lld, the checkpoint ends at %lld; resume from "
                            "another checkpoint",
-                           path, (long long)segment.end, (long long)state->end);
+                           files[i].path, (long long)segment->end, (long long)last);
         }
-        remember(store, segment);
-        next = segment.end;
+        wanted[i] = true;
+        *next = segment->end;
     }
     return RL_OK;
+}
+
+static enum rl_status missing(const struct replay_store *store, int64_t first,
+                              struct rl_error *err) {
+    char path[4096];
+    path_of(store, first, path);
+    return rl_fail(err, RL_EFORMAT, "%s: is missing; resume from an older checkpoint", path);
+}
+
+static enum rl_status load_files(struct replay_store *store, const int64_t *firsts, size_t count,
+                                 const struct replay_store_state *state,
+                                 struct segment_reader *reader, struct rl_error *err) {
+    struct segment_file *files = MEM_ARRAY(struct segment_file, SEGMENTS_AT_ONCE);
+    enum rl_status status = RL_OK;
+    int64_t next = state->first_segment;
+    for (size_t at = 0; at < count && next < state->end && status == RL_OK;) {
+        bool wanted[SEGMENTS_AT_ONCE] = {0};
+        int n = 0;
+        for (; n < SEGMENTS_AT_ONCE && at < count && firsts[at] < state->end; at++) {
+            if (firsts[at] < next) continue;
+            files[n].segment = (struct segment){.first = firsts[at]};
+            path_of(store, firsts[at], files[n++].path);
+        }
+        int64_t before = next;
+        segment_reader_open(reader, files, n);
+        status = follow(files, n, state->end, &next, wanted, err);
+        if (status == RL_OK && next == before) break;
+        if (status == RL_OK) status = segment_reader_put(reader, wanted, err);
+        for (int i = 0; i < n && status == RL_OK; i++) {
+            if (wanted[i]) remember(store, files[i].segment);
+        }
+    }
+    mem_free(files);
+    return status == RL_OK && next < state->end ? missing(store, next, err) : status;
+}
+
+static enum rl_status load_segments(struct replay_store *store,
+                                    const struct replay_store_state *state, struct replay *replay,
+                                    int64_t keep_from, struct pool *pool, struct rl_error *err) {
+    size_t count;
+    int64_t *firsts = list_files(store, &count);
+    struct segment_reader *reader = segment_reader_create(replay, keep_from, pool);
+    enum rl_status status = load_files(store, firsts, count, state, reader, err);
+    segment_reader_destroy(reader);
+    mem_free(firsts);
+    return status;
 }
 
 enum rl_status replay_store_load(struct replay_store *store, const struct replay_store_state *state,

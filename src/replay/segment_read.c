@@ -13,9 +13,10 @@
 struct source {
     const char *path;
     struct bytes file;
+    size_t room; // of file.data
     struct segment_header header;
     const unsigned char *flags, *rewards, *discounts, *actions, *obs, *newest_action;
-    struct frame_code *codes; // (count)
+    struct frame_code *codes; // (SEGMENT_ENTRIES)
 };
 
 static enum rl_status torn(const struct source *source, const char *why, struct rl_error *err) {
@@ -77,7 +78,6 @@ static bool find_columns(struct source *source, size_t *at) {
 
 static bool find_frames(struct source *source, size_t *at) {
     const struct segment_header *header = &source->header;
-    source->codes = MEM_ARRAY(struct frame_code, header->count);
     for (uint32_t i = 0; header->frame_bytes && i < header->count; i++) {
         uint32_t word;
         const unsigned char *size = take(source, at, sizeof(word));
@@ -136,7 +136,8 @@ static enum rl_status check_columns(const struct source *source, struct rl_error
 
 static enum rl_status open_source(struct source *source, const struct replay *replay,
                                   struct segment *segment, struct rl_error *err) {
-    enum rl_status status = file_read(source->path, largest_file(replay), &source->file, err);
+    enum rl_status status =
+        file_read_again(source->path, largest_file(replay), &source->file, &source->room, err);
     if (status == RL_ENOTFOUND) return torn(source, "is missing", err);
     if (status != RL_OK) return status;
     const struct bytes *file = &source->file;
@@ -180,11 +181,15 @@ static void put_columns(const struct source *source, struct replay *replay, int6
     replay->has_action = header->has_action;
 }
 
-struct unpacking {
-    const struct source *source;
+struct segment_reader {
     struct replay *replay;
     int64_t keep_from;
-    atomic_bool bad;
+    struct pool *pool;
+    struct source sources[SEGMENTS_AT_ONCE];
+    struct segment_file *files; // of the last open
+    int n_files;
+    int first_group[SEGMENTS_AT_ONCE + 1]; // tasks of each source in the parallel part of a put
+    atomic_bool bad[SEGMENTS_AT_ONCE];
 };
 
 // Decodes one frame to out; codes lead with their key, so `key` is that of the group.
@@ -205,12 +210,12 @@ struct part {
     bool whole;
 };
 
-static struct part part_of(const struct unpacking *work, int task) {
-    const struct segment_header *header = &work->source->header;
+static struct part part_of(const struct source *source, int64_t keep_from, int task) {
+    const struct segment_header *header = &source->header;
     int64_t group = header->first / FRAME_GROUP + task;
     int64_t begin = group * FRAME_GROUP, end = begin + FRAME_GROUP;
     int64_t key = begin > header->first ? begin : header->first;
-    int64_t from = key > work->keep_from ? key : work->keep_from;
+    int64_t from = key > keep_from ? key : keep_from;
     int64_t last = header->first + header->count;
     return (struct part){.begin = from - header->first,
                          .end = (end < last ? end : last) - header->first,
@@ -218,76 +223,122 @@ static struct part part_of(const struct unpacking *work, int task) {
                          .whole = from == begin && end <= last};
 }
 
-static bool unpack_plain(struct unpacking *work, struct part part) {
+static bool unpack_plain(const struct source *source, struct replay *replay, struct part part) {
     for (int64_t i = part.begin; i < part.end; i++) {
-        int64_t entry = work->source->header.first + i;
-        uint8_t *out = frame_store_room(&work->replay->frames, entry);
-        if (!unpack_frame(work->source, i, part.key, out)) return false;
+        uint8_t *out = frame_store_room(&replay->frames, source->header.first + i);
+        if (!unpack_frame(source, i, part.key, out)) return false;
     }
     return true;
 }
 
 // Takes over a whole group's codes; each is decoded once to know that it can be.
-static bool take_group(struct unpacking *work, struct part part) {
+static bool take_group(const struct source *source, struct replay *replay, struct part part) {
     uint8_t frame[FRAME_COMPRESSED_MAX];
     for (int64_t i = part.begin; i < part.end; i++) {
-        if (!unpack_frame(work->source, i, part.key, frame)) return false;
+        if (!unpack_frame(source, i, part.key, frame)) return false;
     }
-    int64_t group = (work->source->header.first + part.begin) / FRAME_GROUP;
-    frame_store_put_group(&work->replay->frames, group, work->source->codes + part.begin);
+    int64_t group = (source->header.first + part.begin) / FRAME_GROUP;
+    frame_store_put_group(&replay->frames, group, source->codes + part.begin);
     return true;
 }
 
 static void unpack_task(void *context, int task) {
-    struct unpacking *work = context;
-    struct part part = part_of(work, task);
+    struct segment_reader *reader = context;
+    int s = 0;
+    while (task >= reader->first_group[s + 1]) s++;
+    const struct source *source = &reader->sources[s];
+    struct part part = part_of(source, reader->keep_from, task - reader->first_group[s]);
     if (part.begin >= part.end) return;
     bool fine = true;
-    if (!work->replay->spec.compress) {
-        fine = unpack_plain(work, part);
+    if (!reader->replay->spec.compress) {
+        fine = unpack_plain(source, reader->replay, part);
     } else if (part.whole) {
-        fine = take_group(work, part);
+        fine = take_group(source, reader->replay, part);
     }
-    if (!fine) atomic_store(&work->bad, true);
+    if (!fine) atomic_store(&reader->bad[s], true);
 }
 
 // Groups that the segment holds in part join what is already in the replay, in order.
-static bool repack(struct unpacking *work, struct part part) {
+static bool repack(const struct source *source, struct segment_reader *reader, struct part part) {
     uint8_t frame[FRAME_COMPRESSED_MAX];
-    struct frame_store *frames = &work->replay->frames;
-    int64_t entry = work->source->header.first + part.begin;
-    frame_store_continue(frames, entry > work->keep_from ? entry : -1);
+    struct frame_store *frames = &reader->replay->frames;
+    int64_t entry = source->header.first + part.begin;
+    frame_store_continue(frames, entry > reader->keep_from ? entry : -1);
     for (int64_t i = part.begin; i < part.end; i++, entry++) {
-        if (!unpack_frame(work->source, i, part.key, frame)) return false;
+        if (!unpack_frame(source, i, part.key, frame)) return false;
         frame_store_put(frames, entry, frame);
     }
     return true;
 }
 
-static enum rl_status unpack_frames(struct unpacking *work, struct pool *pool,
-                                    struct rl_error *err) {
-    const struct segment_header *header = &work->source->header;
+static int group_count(const struct segment_header *header) {
     int64_t last = header->first + header->count - 1;
-    int n_groups = (int)(last / FRAME_GROUP - header->first / FRAME_GROUP) + 1;
-    pool_run(pool, n_groups, unpack_task, work);
-    for (int g = 0; g < n_groups && work->replay->spec.compress && !work->bad; g++) {
-        struct part part = part_of(work, g);
-        if (part.begin < part.end && !part.whole && !repack(work, part)) work->bad = true;
-    }
-    if (work->replay->spec.compress) frame_store_continue(&work->replay->frames, last + 1);
-    return work->bad ? torn(work->source, "a frame cannot be decoded", err) : RL_OK;
+    return (int)(last / FRAME_GROUP - header->first / FRAME_GROUP) + 1;
 }
 
-enum rl_status segment_read(const char *path, struct replay *replay, int64_t keep_from,
-                            struct segment *segment, struct pool *pool, struct rl_error *err) {
-    struct source source = {.path = path};
-    enum rl_status status = open_source(&source, replay, segment, err);
-    if (status == RL_OK && segment->end > keep_from) {
-        put_columns(&source, replay, keep_from);
-        struct unpacking work = {&source, replay, keep_from, false};
-        if (source.header.frame_bytes) status = unpack_frames(&work, pool, err);
+static bool repack_all(struct segment_reader *reader, int s) {
+    const struct source *source = &reader->sources[s];
+    for (int g = 0; g < group_count(&source->header); g++) {
+        struct part part = part_of(source, reader->keep_from, g);
+        if (part.begin < part.end && !part.whole && !repack(source, reader, part)) return false;
     }
-    mem_free(source.codes);
-    mem_free(source.file.data);
-    return status;
+    frame_store_continue(&reader->replay->frames, source->header.first + source->header.count);
+    return true;
+}
+
+static void open_task(void *context, int task) {
+    struct segment_reader *reader = context;
+    struct segment_file *file = &reader->files[task];
+    struct source *source = &reader->sources[task];
+    source->path = file->path;
+    if (!source->codes) source->codes = MEM_ARRAY(struct frame_code, SEGMENT_ENTRIES);
+    file->err = (struct rl_error){0};
+    file->status = open_source(source, reader->replay, &file->segment, &file->err);
+}
+
+void segment_reader_open(struct segment_reader *reader, struct segment_file *files, int count) {
+    RL_ASSERT(count >= 0 && count <= SEGMENTS_AT_ONCE);
+    reader->files = files;
+    reader->n_files = count;
+    pool_run(reader->pool, count, open_task, reader);
+}
+
+enum rl_status segment_reader_put(struct segment_reader *reader, const bool *wanted,
+                                  struct rl_error *err) {
+    const struct replay *replay = reader->replay;
+    bool uses[SEGMENTS_AT_ONCE];
+    for (int s = 0; s < reader->n_files; s++) {
+        const struct segment *segment = &reader->files[s].segment;
+        uses[s] = wanted[s] && segment->end > reader->keep_from;
+        RL_ASSERT(!wanted[s] || reader->files[s].status == RL_OK);
+        if (uses[s]) put_columns(&reader->sources[s], reader->replay, reader->keep_from);
+        bool frames = uses[s] && replay->frames.frame_bytes;
+        reader->first_group[s + 1] =
+            reader->first_group[s] + (frames ? group_count(&reader->sources[s].header) : 0);
+        atomic_store(&reader->bad[s], false);
+    }
+    pool_run(reader->pool, reader->first_group[reader->n_files], unpack_task, reader);
+    for (int s = 0; s < reader->n_files; s++) {
+        bool packed = uses[s] && replay->spec.compress && replay->frames.frame_bytes;
+        if (packed && !reader->bad[s] && !repack_all(reader, s)) reader->bad[s] = true;
+        if (reader->bad[s]) return torn(&reader->sources[s], "a frame cannot be decoded", err);
+    }
+    return RL_OK;
+}
+
+struct segment_reader *segment_reader_create(struct replay *replay, int64_t keep_from,
+                                             struct pool *pool) {
+    struct segment_reader *reader = MEM_NEW(struct segment_reader);
+    reader->replay = replay;
+    reader->keep_from = keep_from;
+    reader->pool = pool;
+    return reader;
+}
+
+void segment_reader_destroy(struct segment_reader *reader) {
+    for (int s = 0; s < SEGMENTS_AT_ONCE; s++) {
+        mem_free(reader->sources[s].codes);
+        mem_free(reader->sources[s].file.data);
+    }
+    mem_free(reader);
 }

@@ -1,4 +1,5 @@
 // The policy role of a tick: act, step, store, update.
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -22,7 +23,8 @@ void policy_role_release(struct trainer *trainer) {
 }
 
 // Stores what the environment shows, with its latent once an encoder is published.
-static void store(struct trainer *trainer, const struct time_step *step) {
+static enum rl_status store(struct trainer *trainer, const struct time_step *step,
+                            struct rl_error *err) {
     struct parts *parts = &trainer->parts;
     struct replay_entry entry = {.frame = step->frame,
                                  .obs = step->obs,
@@ -31,11 +33,19 @@ static void store(struct trainer *trainer, const struct time_step *step) {
                                  .first = step->first,
                                  .last = step->last};
     int64_t number = replay_append(trainer->replay, &entry);
-    if (parts->features != FEATURE_KIND_LATENTS || parts->snapshot.version == 0) return;
+    if (parts->features != FEATURE_KIND_LATENTS || parts->snapshot.version == 0) return RL_OK;
     replay_stack(trainer->replay, number, trainer->stack);
     snapshot_encode(&parts->snapshot, trainer->act_tape, 1, trainer->stack, trainer->features);
     float *latent = replay_latent(trainer->replay, number);
-    for (int i = 0; i < parts->latent_dim; i++) latent[i] = (float)trainer->features[i];
+    for (int i = 0; i < parts->latent_dim; i++) {
+        latent[i] = (float)trainer->features[i];
+        if (!isfinite(latent[i])) {
+            return rl_fail(
+                err, RL_ENUMERIC, "latent[%d] of entry %lld is %g (encoder version %lld)", i,
+                (long long)number, (double)latent[i], (long long)parts->snapshot.version);
+        }
+    }
+    return RL_OK;
 }
 
 static void choose_action(struct trainer *trainer, real *action) {
@@ -61,10 +71,9 @@ enum rl_status policy_role_start(struct trainer *trainer, struct rl_error *err) 
     struct time_step step;
     enum rl_status status = env_reset(trainer->env, &step, err);
     if (status != RL_OK) return status;
-    store(trainer, &step);
     trainer->count.episode_return = 0;
     trainer->count.episode_steps = 0;
-    return RL_OK;
+    return store(trainer, &step, err);
 }
 
 static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
@@ -76,13 +85,14 @@ static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
     replay_set_action(trainer->replay, action);
     struct time_step step;
     enum rl_status status = env_step(trainer->env, wide, &step, err);
+    if (status == RL_OK) status = store(trainer, &step, err);
     if (status != RL_OK) return status;
-    store(trainer, &step);
     batch_source_add(&trainer->batches, replay_end(trainer->replay) - 2);
     count->steps++;
     count->frames += step.frames;
     count->episode_steps++;
     count->episode_return += step.reward;
+    if (fabs(step.reward) > count->reward_peak) count->reward_peak = fabs(step.reward);
     if (!step.last) return RL_OK;
     metrics_add(&trainer->policy_metrics, "episode_return", count->episode_return);
     metrics_add(&trainer->policy_metrics, "episode_steps", (double)count->episode_steps);

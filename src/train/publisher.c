@@ -72,6 +72,7 @@ int64_t publisher_advance(struct publisher *publisher, struct tape *tape,
                           const struct replay *replay, struct replay_window window,
                           int64_t max_entries) {
     if (publisher->next < window.begin) publisher->next = publisher->begin = grid_up(window.begin);
+    if (max_entries < SNAPSHOT_BATCH) max_entries = SNAPSHOT_BATCH; // or it would never end
     int64_t to = publisher->next + max_entries;
     if (to > window.end) to = window.end;
     to = to / SNAPSHOT_BATCH * SNAPSHOT_BATCH; // whole batches until the commit

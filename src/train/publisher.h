@@ -25,7 +25,8 @@ void publisher_release(struct publisher *publisher);
 void publisher_begin(struct publisher *publisher, const struct params *params,
                      struct replay_window window);
 
-// Encodes up to max_entries more, none beyond the window. Returns how many are left in it.
+// Encodes up to max_entries more (a batch at least), none beyond the window. Returns how many are
+// left in it.
 int64_t publisher_advance(struct publisher *publisher, struct tape *tape,
                           const struct replay *replay, struct replay_window window,
                           int64_t max_entries);

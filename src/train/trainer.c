@@ -153,6 +153,17 @@ static enum rl_status log_row(struct trainer *trainer, const char *kind,
     return logger_write(trainer->logger, kind, &position, metrics, err);
 }
 
+static void look_at_health(struct trainer *trainer, const struct metrics *row) {
+    const struct env_spec *spec = env_spec(trainer->env);
+    double known = spec->reward_max_per_frame * spec->action_repeat;
+    double seen = trainer->count.reward_peak;
+    const struct health_facts facts = {.step = trainer->count.steps,
+                                       .gamma = trainer->parts.agent->schedule.gamma,
+                                       .reward_peak = known > seen ? known : seen,
+                                       .unstable = env_unstable_count(trainer->env)};
+    health_look(&trainer->health, row, &facts);
+}
+
 static enum rl_status log_training(struct trainer *trainer, struct rl_error *err) {
     struct metrics row = {0};
     struct counters *count = &trainer->count;
@@ -163,6 +174,7 @@ static enum rl_status log_training(struct trainer *trainer, struct rl_error *err
     metrics_add(&row, "ssl_steps", (double)count->ssl_steps);
     metrics_add(&row, "encoder_version", (double)trainer->parts.snapshot.version);
     metrics_add(&row, "unstable_episodes", (double)env_unstable_count(trainer->env));
+    look_at_health(trainer, &row);
     metrics_clear(&trainer->policy_metrics);
     metrics_clear(&trainer->encoder_metrics);
     trainer->shown = row;

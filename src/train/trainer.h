@@ -16,6 +16,7 @@
 #include "train/batch_source.h"
 #include "train/eval_clip.h"
 #include "train/evaluate.h"
+#include "train/health.h"
 #include "train/latent_store.h"
 #include "train/logger.h"
 
@@ -24,6 +25,7 @@ struct counters {
     int64_t steps, frames, updates, episodes, ssl_steps, publishes;
     double update_debt, ssl_debt;    // fractions of updates owed
     double episode_return;           // of the running training episode
+    double reward_peak;              // largest size of a step's reward
     double last_return, eval_return; // NaN before the first
     int64_t episode_steps;
     int64_t logged_step, evaluated_step;
@@ -47,7 +49,8 @@ struct trainer {
     struct rng action_rng;
     struct counters count;
     struct metrics policy_metrics, encoder_metrics; // since the last row of the log
-    struct metrics shown;                           // the last row, for the progress line
+    struct health health;
+    struct metrics shown; // the last row, for the progress line
     struct batch_source batches;
     uint8_t *stack;              // scratch: one stack of frames
     real *features;              // one row, for acting

@@ -118,13 +118,25 @@ static void load_wall_time(struct trainer *trainer) {
     mem_free(bytes.data);
 }
 
+// A checkpoint from which nobody could go on must not take the place of one from which one can.
+static enum rl_status check_weights(const struct trainer *trainer, struct rl_error *err) {
+    const struct parts *parts = &trainer->parts;
+    const char *name = params_not_finite(&parts->agent->params, false);
+    if (!name && parts->encoder) name = params_not_finite(&parts->encoder->params, false);
+    if (!name) return RL_OK;
+    return rl_fail(err, RL_ENUMERIC,
+                   "step %lld: the weights '%s' are not finite; the last good checkpoint is kept",
+                   (long long)trainer->count.steps, name);
+}
+
 enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     if (trainer->n_kept && trainer->kept[trainer->n_kept - 1].step == trainer->count.steps)
         return RL_OK;
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
     env_state_save(trainer->env, trainer->env_state);
-    enum rl_status status = logger_sync(trainer->logger, err);
+    enum rl_status status = check_weights(trainer, err);
+    if (status == RL_OK) status = logger_sync(trainer->logger, err);
     if (status == RL_OK) {
         status =
             replay_store_save(trainer->replay_store, trainer->replay, &trainer->replay_state, err);

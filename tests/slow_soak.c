@@ -1,0 +1,254 @@
+// Runs under fire: killed at random moments and before every change of a file, with a disk that
+// fills or fails, without memory, with jumping clocks, with damaged files. Each ends with the bits
+// of an undisturbed run, or says what is wrong. RLRUN_SOAK_KILLS (default 10) is how often one run
+// is killed; from 50 on, every fault and every damage is tried, else a part of them.
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "support/program.h"
+#include "support/runs.h"
+
+#define DIR_SOAK  "slow_soak.tmp"
+#define DIR_WHOLE DIR_SOAK "/whole"
+#define DIR_RUN   DIR_SOAK "/run"
+
+// Small, but with everything in it: a ring that wraps, publishes that take several ticks and
+// checkpoints, evaluations.
+#define SMALL                                                                                      \
+    "ddpg --env cheetah --ddpg.random_steps 300 --env.image_size 32 --ddpg.batch 32 "              \
+    "--loop.publish_min 40 --loop.tick_steps 20 --eval-every 2400 --eval-episodes 1 "              \
+    "--log-every 40 --seed 3 --replay.capacity 400 --loop.latent_dim 16 "
+#define BYOL                                                                                       \
+    SMALL "--encoder byol --ssl.batch 16 --loop.ssl_first 10 --loop.encode_per_step 4 "            \
+          "--replay.compress"
+#define STATE SMALL "--encoder state"
+
+static int kills_wanted(void) {
+    const char *text = getenv("RLRUN_SOAK_KILLS");
+    int kills = text ? atoi(text) : 10;
+    return kills > 0 ? kills : 10;
+}
+
+static bool thorough(void) {
+    return kills_wanted() >= 50;
+}
+
+// What to start next: the run anew while it has no checkpoint, else its resumption.
+static void next_words(char *words, size_t size, const char *options, int steps, int every) {
+    if (runs_newest_checkpoint(DIR_RUN) >= 0) {
+        snprintf(words, size, "resume " DIR_RUN);
+        return;
+    }
+    runs_clean(DIR_RUN);
+    assert_int_equal(rmdir(DIR_RUN), 0);
+    snprintf(words, size, "%s --steps %d --checkpoint-every %d --run-dir " DIR_RUN, options, steps,
+             every);
+}
+
+// fault as in faults/faults.c, NULL = none.
+static int run_with_fault(const char *fault, const char *words, struct text *errors) {
+    if (fault) {
+        setenv("LD_PRELOAD", FAULTS_LIBRARY, 1);
+        setenv("RLRUN_FAULT", fault, 1);
+    }
+    int code = program_run(words, NULL, errors);
+    unsetenv("LD_PRELOAD");
+    unsetenv("RLRUN_FAULT");
+    return code;
+}
+
+static void run_undisturbed(const char *options, int steps, int every) {
+    char words[2048];
+    struct text errors = {0};
+    runs_clean(DIR_SOAK);
+    snprintf(words, sizeof words, "%s --steps %d --checkpoint-every %d --run-dir " DIR_WHOLE,
+             options, steps, every);
+    if (program_run(words, NULL, &errors)) fail_msg("'%s': %s", words, errors.data);
+    text_release(&errors);
+}
+
+static void finish(const char *options, int steps, int every) {
+    char words[2048];
+    struct text errors = {0};
+    next_words(words, sizeof words, options, steps, every);
+    if (program_run(words, NULL, &errors)) fail_msg("'%s': %s", words, errors.data);
+    text_release(&errors);
+    runs_assert_same(DIR_WHOLE, DIR_RUN);
+}
+
+// --- killed at random moments ---
+
+// Until the run has a newer checkpoint than `step`, or has ended; however busy the machine is.
+static void await_checkpoint(pid_t pid, int64_t step) {
+    siginfo_t ended = {0};
+    while (runs_newest_checkpoint(DIR_RUN) <= step) {
+        usleep(5000);
+        if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid) return;
+    }
+}
+
+// Each is killed at a random moment: one that is ahead of its share of kills while it starts or
+// resumes, the others after their next checkpoint.
+static void killed(const char *options, int kills, int steps) {
+    struct rng rng = rng_seed((uint64_t)kills);
+    char words[2048];
+    run_undisturbed(options, steps, 20);
+    int64_t before = -1;
+    int done = 0, idle = 0;
+    while (done < kills) {
+        next_words(words, sizeof words, options, steps, 20);
+        bool ahead = before > (int64_t)steps * (done + 1) / (kills + 2);
+        pid_t pid = program_start(words);
+        if (!ahead) await_checkpoint(pid, before);
+        usleep((useconds_t)rng_range(&rng, 0, ahead ? 5e5 : 1e5));
+        kill(pid, SIGKILL);
+        int code = program_wait(pid);
+        if (code == 0) break; // through before it could be killed
+        assert_int_equal(code, 128 + SIGKILL);
+        int64_t after = runs_newest_checkpoint(DIR_RUN);
+        assert_true(after >= before); // no checkpoint is lost
+        idle += after == before;
+        before = after;
+        done++;
+    }
+    finish(options, steps, 20);
+    print_message("%d kills, %d of them before the next checkpoint\n", done, idle);
+    assert_true(done >= kills * 9 / 10 && idle < done);
+}
+
+static void killed_with_an_encoder(void **state) {
+    (void)state;
+    killed(BYOL, kills_wanted(), 600 + 40 * kills_wanted());
+}
+
+static void killed_with_states(void **state) {
+    (void)state;
+    killed(STATE, kills_wanted() / 5 + 3, 1000);
+}
+
+// --- faults ---
+
+// One run through faults at growing n; each attempt fails cleanly or goes on, none loses a
+// checkpoint.
+static void fault_at(const char *kind, const char *suffix, const char *options, int steps,
+                     int code_expected, const char *message) {
+    char words[2048], fault[64];
+    int failed = 0, passed_at = 0;
+    int64_t before = -1;
+    double growth = thorough() ? 1.08 : 1.6;
+    for (double n = 1; n < 3000 && !passed_at; n = n * growth + 1) {
+        struct text errors = {0};
+        next_words(words, sizeof words, options, steps, 60);
+        snprintf(fault, sizeof fault, "%s %d%s", kind, (int)n, suffix);
+        int code = run_with_fault(fault, words, &errors);
+        if (code == 0) {
+            passed_at = (int)n;
+        } else if (code != code_expected || (message && !strstr(errors.data, message)) ||
+                   (errors.data && strstr(errors.data, "contract"))) {
+            fail_msg("'%s' with '%s' exits %d: %s", words, fault, code, errors.data);
+        }
+        failed += code != 0;
+        int64_t after = runs_newest_checkpoint(DIR_RUN);
+        assert_true(after >= before);
+        before = after;
+        text_release(&errors);
+    }
+    finish(options, steps, 60);
+    print_message("%s%s: %d failures, through at call %d\n", kind, suffix, failed, passed_at);
+    assert_true(failed >= 2);
+}
+
+static void faults_of_the_disk(void **state) {
+    (void)state;
+    const struct {
+        const char *options;
+        int steps;
+    } runs[] = {{STATE, 500}, {BYOL, 460}};
+    for (int i = 0; i < 2; i++) {
+        run_undisturbed(runs[i].options, runs[i].steps, 60);
+        fault_at("once", " 28", runs[i].options, runs[i].steps, 1, "No space left");
+        runs_clean(DIR_RUN);
+        fault_at("once", " 5", runs[i].options, runs[i].steps, 1, "Input/output error");
+        runs_clean(DIR_RUN);
+        fault_at("full", "", runs[i].options, runs[i].steps, 1, "No space left");
+        runs_clean(DIR_RUN);
+        fault_at("kill", "", runs[i].options, runs[i].steps, 128 + SIGKILL, NULL);
+    }
+}
+
+static void short_writes_and_jumping_clocks(void **state) {
+    (void)state;
+    run_undisturbed(BYOL, 460, 60);
+    const char *const faults[] = {"short 1", "clock 0"};
+    for (int i = 0; i < 2; i++) {
+        char words[2048];
+        struct text errors = {0};
+        runs_clean(DIR_RUN);
+        next_words(words, sizeof words, BYOL " --time-limit 500", 460, 60);
+        if (run_with_fault(faults[i], words, &errors))
+            fail_msg("'%s' with '%s': %s", words, faults[i], errors.data);
+        text_release(&errors);
+        runs_assert_same(DIR_WHOLE, DIR_RUN);
+    }
+}
+
+static void faults_of_memory(void **state) {
+    (void)state;
+    run_undisturbed(BYOL, 360, 60);
+    fault_at("memory", "", BYOL, 360, 1, "memory");
+}
+
+// --- real file systems: in a mount namespace of its own, where the system allows one ---
+
+static int in_namespace(const char *script) {
+    char command[4096];
+    snprintf(command, sizeof command, "unshare -Urm sh -c '%s' > " DIR_SOAK "/script.log 2>&1",
+             script);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static void small_disk_and_read_only_folder(void **state) {
+    (void)state;
+    run_undisturbed(STATE, 600, 60);
+    runs_clean(DIR_RUN);
+    if (in_namespace("mount -t tmpfs -o size=100k tmpfs " DIR_RUN) != 0) skip();
+    char script[4000];
+    snprintf(
+        script, sizeof script,
+        "cd " DIR_SOAK "; mount -t tmpfs -o size=5m tmpfs run || exit 10; "
+        "%s %s --steps 600 --checkpoint-every 60 --run-dir run/r 2> full; [ $? = 1 ] || exit 11; "
+        "grep -q \"No space left.*free some space\" full || exit 12; "
+        "mount -o remount,ro run; "
+        "%s resume run/r 2> ro; [ $? = 1 ] || exit 13; grep -q \"Read-only\" ro || exit 14; "
+        "mount -o remount,rw,size=50m run; cp -r run/r kept; "
+        "ls run/r/checkpoints | grep -q ckpt || exit 15; "
+        "%s resume run/r || exit 16; rm -rf kept; cp -r run/r kept",
+        getenv("RLRUN_PROGRAM"), STATE, getenv("RLRUN_PROGRAM"), getenv("RLRUN_PROGRAM"));
+    int code = in_namespace(script);
+    if (code) fail_msg("the script ends with %d; see " DIR_SOAK, code);
+    runs_assert_same(DIR_WHOLE, DIR_SOAK "/kept");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(faults_of_the_disk), cmocka_unit_test(short_writes_and_jumping_clocks),
+        cmocka_unit_test(faults_of_memory),   cmocka_unit_test(small_disk_and_read_only_folder),
+        cmocka_unit_test(killed_with_states), cmocka_unit_test(killed_with_an_encoder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
