@@ -3,17 +3,19 @@
 #   make run      the ten-minute tour's training run (configs/quickstart.yaml)
 #   make test     all tests; the fast ones also with sanitizers and with clang
 #   make quick    the fast tests only
+#   make soak     a run killed SOAK_KILLS times, every fault and damage (docs/testing.md)
 #   make install  to PREFIX (default /usr/local); the tree there can be moved
 #   make fuzz     the libFuzzer targets, FUZZ_SECONDS each (needs clang with its sanitizers)
 #   make format   clang-format on all sources
 #   make clean    drops what was built, keeps what was fetched
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+SOAK_KILLS ?= 100
 JOBS ?= $(shell nproc)
 WERROR := $(if $(CI),-DRLRUN_WERROR=ON)
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: build run test test-clang quick install fuzz format clean setup
+.PHONY: build run test test-clang quick soak install fuzz format clean setup
 
 build: setup
 	@test -f build/build.ninja || cmake --preset release
@@ -40,6 +42,9 @@ test-clang:
 	cmake --preset clang
 	cmake --build build/clang -j $(JOBS)
 	$(CTEST) --test-dir build/clang -L fast
+
+soak: build
+	RLRUN_SOAK_KILLS=$(SOAK_KILLS) ctest --test-dir build -R '^slow_(soak|determinism)$$' -V --timeout 3600
 
 install: build
 	cmake --install build --prefix $(PREFIX)

@@ -3,6 +3,7 @@
 if(RLRUN_SANITIZE)
     set_tests_properties(slow_soak PROPERTIES DISABLED TRUE)
 endif()
+set_tests_properties(slow_soak PROPERTIES TIMEOUT 3600)
 add_library(rlrun_faults MODULE faults/faults.c)
 target_link_libraries(rlrun_faults PRIVATE ${CMAKE_DL_LIBS})
 set_target_properties(rlrun_faults PROPERTIES PREFIX "")

@@ -149,7 +149,7 @@ static void fault_at(const char *kind, const char *suffix, const char *options, 
     char words[2048], fault[64];
     int failed = 0, passed_at = 0;
     int64_t before = -1;
-    double growth = thorough() ? 1.08 : 1.6;
+    double growth = thorough() ? 1.08 : 2;
     for (double n = 1; n < 3000 && !passed_at; n = n * growth + 1) {
         struct text errors = {0};
         next_words(words, sizeof words, options, steps, 60);
@@ -212,6 +212,81 @@ static void faults_of_memory(void **state) {
     fault_at("memory", "", BYOL, 360, 1, "memory");
 }
 
+// --- damaged files ---
+
+static const char *const damages[] = {"cut", "flip", "empty", "gone"};
+
+// Seeded by the file's name, so that a failure comes again.
+static void damage(const char *path, const char *how) {
+    struct bytes file;
+    struct rl_error err = {0};
+    uint64_t seed = 1;
+    for (const char *c = path; *c; c++) seed = seed * 31 + (unsigned char)*c;
+    struct rng rng = rng_seed(seed);
+    if (!strcmp(how, "gone")) {
+        assert_int_equal(unlink(path), 0);
+        return;
+    }
+    if (file_read(path, 1 << 28, &file, &err) != RL_OK) fail_msg("%s", err.message);
+    size_t size = file.size;
+    if (!strcmp(how, "cut")) size = size / 2;
+    if (!strcmp(how, "empty")) size = 0;
+    if (!strcmp(how, "flip") && size)
+        file.data[rng_below(&rng, (uint32_t)size)] ^= 1u << rng_below(&rng, 8);
+    if (file_write_atomic(path, file.data, size, &err) != RL_OK) fail_msg("%s", err.message);
+    mem_free(file.data);
+}
+
+// Resumed with one file damaged: it goes on, from an older checkpoint where it must, to the same
+// bits; or it says which file is at fault; or, where options changed, that they did.
+static void resume_damaged(const char *file, const char *how, bool must_go_on) {
+    char path[600];
+    struct text errors = {0};
+    assert_int_equal(system("rm -rf " DIR_RUN "; cp -r " DIR_SOAK "/stopped " DIR_RUN), 0);
+    snprintf(path, sizeof path, DIR_RUN "/%s", file);
+    damage(path, how);
+    int code = program_run("resume " DIR_RUN " --steps 560", NULL, &errors);
+    const char *name = strrchr(path, '/') + 1;
+    bool told = errors.data && strstr(errors.data, name);
+    if (code == 0) {
+        bool options_changed = told && !strcmp(name, "config.yaml");
+        if (options_changed) return;
+        if (!strcmp(name, "metrics.jsonl")) { // the log itself was damaged
+            assert_int_equal(system("cp " DIR_WHOLE "/metrics.jsonl " DIR_RUN), 0);
+        }
+        runs_assert_same(DIR_WHOLE, DIR_RUN);
+    } else if (must_go_on || (code != 1 && code != 2) || !told) {
+        fail_msg("%s (%s) makes resume exit %d: %s", file, how, code, errors.data);
+    }
+    if (must_go_on && !told) fail_msg("%s (%s) goes by in silence", file, how);
+    text_release(&errors);
+}
+
+static void damaged_files(void **state) {
+    (void)state;
+    char file[512];
+    int n_files = 0;
+    runs_clean(DIR_SOAK);
+    struct text errors = {0};
+    const char *words = BYOL " --steps 460 --checkpoint-every 90 --run-dir " DIR_SOAK "/stopped";
+    if (program_run(words, NULL, &errors)) fail_msg("%s", errors.data);
+    assert_int_equal(system("cp -r " DIR_SOAK "/stopped " DIR_WHOLE), 0);
+    assert_int_equal(program_run("resume " DIR_WHOLE " --steps 560", NULL, NULL), 0);
+    FILE *list = popen("cd " DIR_SOAK "/stopped && find * -type f | sort", "r");
+    assert_non_null(list);
+    while (fgets(file, sizeof file, list)) {
+        file[strcspn(file, "\n")] = '\0';
+        bool newest = strstr(file, "step-000000460.ckpt");
+        for (int d = 0; d < 4; d++) {
+            if (thorough() || d == n_files % 4) resume_damaged(file, damages[d], newest);
+        }
+        n_files++;
+    }
+    assert_int_equal(pclose(list), 0);
+    assert_true(n_files > 12);
+    text_release(&errors);
+}
+
 // --- real file systems: in a mount namespace of its own, where the system allows one ---
 
 static int in_namespace(const char *script) {
@@ -244,11 +319,14 @@ static void small_disk_and_read_only_folder(void **state) {
     runs_assert_same(DIR_WHOLE, DIR_SOAK "/kept");
 }
 
-int main(void) {
+// A word of the command line is a pattern of the tests to run.
+int main(int argc, char **argv) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults_of_the_disk), cmocka_unit_test(short_writes_and_jumping_clocks),
-        cmocka_unit_test(faults_of_memory),   cmocka_unit_test(small_disk_and_read_only_folder),
-        cmocka_unit_test(killed_with_states), cmocka_unit_test(killed_with_an_encoder),
+        cmocka_unit_test(faults_of_the_disk),     cmocka_unit_test(short_writes_and_jumping_clocks),
+        cmocka_unit_test(faults_of_memory),       cmocka_unit_test(small_disk_and_read_only_folder),
+        cmocka_unit_test(damaged_files),          cmocka_unit_test(killed_with_states),
+        cmocka_unit_test(killed_with_an_encoder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "envs/custom.h"
 #include "envs/env.h"
 
 static char folder[64], model_path[128], yaml_path[128];
@@ -140,6 +141,11 @@ static void test_plugin(void **state) {
     (void)state;
     struct rl_error err = {0};
     struct time_step step;
+    assert_null(make(LIFT_PLUGIN, &err)); // nobody has named it
+    assert_int_equal(err.code, RL_EUSAGE);
+    assert_non_null(strstr(err.message, "RLRUN_PLUGINS"));
+    plugin_permit(LIFT_PLUGIN);
+    plugin_permit(OLD_ABI_PLUGIN);
     struct env *env = make(LIFT_PLUGIN, &err);
     if (!env) fail_msg("%s", err.message);
     assert_true(env_spec(env)->obs_dim == 3 && env_spec(env)->episode_frames == 250);
@@ -158,6 +164,7 @@ static void test_plugin(void **state) {
     char path[160];
     snprintf(path, sizeof path, "%s/torn.so", folder);
     write_file(path, "not a library");
+    plugin_permit(path);
     assert_null(make(path, &err));
     assert_int_equal(err.code, RL_EFORMAT);
     unlink(path);

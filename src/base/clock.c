@@ -15,3 +15,7 @@ double clock_now_s(void) {
 double clock_thread_cpu_s(void) {
     return read_clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
+
+double clock_process_cpu_s(void) {
+    return read_clock_s(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -2,6 +2,7 @@
 // exit code.
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "envs/custom.h"
 
 static const struct command commands[] = {
 #define COMMAND(name, summary) {#name, summary, cmd_##name},
@@ -94,9 +96,22 @@ static void out_of_memory(size_t size_bytes) {
     _exit(1);
 }
 
+// Plug-ins that the user names: a word of the command line, or RLRUN_PLUGINS.
+static void permit_plugins(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        const char *value = strchr(argv[i], '=');
+        plugin_permit(value && argv[i][0] == '-' ? value + 1 : argv[i]);
+    }
+    const char *list = getenv("RLRUN_PLUGINS");
+    char *copy = list ? mem_strdup(list) : NULL, *rest = copy;
+    for (char *path; rest && (path = strsep(&rest, ":"));) plugin_permit(path);
+    mem_free(copy);
+}
+
 int main(int argc, char **argv) {
     log_set_handler(command_log, NULL);
     mem_on_exhausted(out_of_memory);
+    permit_plugins(argc, argv);
     signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of the write, reported below
     struct rl_error err = {0};
     enum rl_status status = dispatch(argc, argv, &err);

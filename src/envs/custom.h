@@ -10,3 +10,6 @@ const struct domain *custom_domain(const char *path, struct rl_error *err);
 
 // path: PLUGIN.so. Of another ABI version, or without the entry point: RL_EFORMAT.
 const struct domain *plugin_domain(const char *path, struct rl_error *err);
+// A plug-in is code: it is loaded only after the user has named its path, so that a configuration
+// or a run folder of somebody else cannot. Paths are compared as the files that they lead to.
+void plugin_permit(const char *path);

@@ -75,9 +75,33 @@ static enum rl_status check(const char *path, const struct rlrun_env *env, struc
     return RL_OK;
 }
 
+enum { PERMITTED_MAX = 64 };
+static char *permitted[PERMITTED_MAX]; // real paths
+static int n_permitted;
+
+void plugin_permit(const char *path) {
+    char full[4096];
+    if (n_permitted == PERMITTED_MAX || !realpath(path, full)) return;
+    permitted[n_permitted++] = mem_strdup(full);
+}
+
+static bool is_permitted(const char *full) {
+    for (int i = 0; i < n_permitted; i++) {
+        if (!strcmp(permitted[i], full)) return true;
+    }
+    return false;
+}
+
 static enum rl_status open_library(struct plugin *plugin, const char *path, struct rl_error *err) {
     char full[4096]; // dlopen searches the system's folders for a name without '/'
     if (!realpath(path, full)) return rl_fail(err, RL_ENOTFOUND, "%s: no such plug-in", path);
+    if (!is_permitted(full)) {
+        return rl_fail(
+            err, RL_EUSAGE,
+            "%s is code, and only a file names it; to load it name it yourself, by --env "
+            "or by RLRUN_PLUGINS=%s",
+            path, path);
+    }
     plugin->library = dlopen(full, RTLD_NOW | RTLD_LOCAL);
     if (!plugin->library) return rl_fail(err, RL_EFORMAT, "%s: %s", path, dlerror());
     const struct rlrun_env *(*entry)(void);

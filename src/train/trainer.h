@@ -60,6 +60,7 @@ struct trainer {
     struct rl_error role_error[2];
 
     struct logger *logger;
+    uint64_t options_hash; // of the options that a resumed run keeps
     struct replay_store *replay_store;
     struct replay_store_state replay_state; // of the last checkpoint
     struct latent_store *latent_store;      // latents only

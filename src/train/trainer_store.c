@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -53,9 +54,24 @@ enum rl_status trainer_start(struct trainer *trainer, const char *run_dir, struc
     return status;
 }
 
+// Of every option but those that 'rlrun resume' may change and the folder's name.
+static uint64_t hash_options(struct trainer *trainer) {
+    struct run_options *run = &trainer->parts.run, given = *run;
+    struct text yaml = {0};
+    run->steps = run->threads = run->checkpoint_every = run->keep_checkpoints = 0;
+    run->time_limit = 0;
+    run->name[0] = run->run_dir[0] = '\0';
+    parts_dump(&trainer->parts, &yaml);
+    *run = given;
+    uint64_t hash = XXH3_64bits(yaml.data, yaml.length);
+    text_release(&yaml);
+    return hash;
+}
+
 static void visit_counters(struct trainer *trainer, struct state_visitor *visitor) {
     size_t mark = state_enter(visitor, "run");
     state_field(visitor, trainer, count);
+    state_field(visitor, trainer, options_hash);
     state_rng(visitor, "action_rng", &trainer->action_rng);
     batch_source_visit(&trainer->batches, visitor);
     state_field(visitor, trainer, policy_metrics);
@@ -135,6 +151,7 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
     env_state_save(trainer->env, trainer->env_state);
+    trainer->options_hash = hash_options(trainer);
     enum rl_status status = check_weights(trainer, err);
     if (status == RL_OK) status = logger_sync(trainer->logger, err);
     if (status == RL_OK) {
@@ -194,6 +211,11 @@ enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, stru
     if (status == RL_OK) status = restore_newest(trainer, err);
     if (status == RL_OK) status = logger_begin(trainer->logger, err);
     if (status != RL_OK) return status;
+    if (trainer->options_hash != hash_options(trainer)) {
+        log_warning("%s/config.yaml gives other options than the checkpoint was saved with; going "
+                    "on with them",
+                    trainer->run_dir);
+    }
     load_wall_time(trainer);
     batch_source_restore(&trainer->batches);
     trainer->kept[0] =
