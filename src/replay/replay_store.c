@@ -201,9 +201,16 @@ static enum rl_status load_segments(struct replay_store *store,
     return status;
 }
 
+static void empty(struct replay_store *store, struct replay *replay) {
+    store->count = 0;
+    replay->first_stored = 0;
+    replay->has_action = false;
+    atomic_store(&replay->end, 0);
+}
+
 enum rl_status replay_store_load(struct replay_store *store, const struct replay_store_state *state,
                                  struct replay *replay, struct pool *pool, struct rl_error *err) {
-    RL_ASSERT(replay_end(replay) == 0 && store->count == 0);
+    empty(store, replay);
     if (state->begin < 0 || state->end < state->begin || state->first_segment < 0 ||
         state->first_segment > state->begin) {
         return rl_fail(err, RL_EFORMAT, "%s: the checkpoint's replay state makes no sense",
@@ -225,8 +232,7 @@ enum rl_status replay_store_load(struct replay_store *store, const struct replay
         replay->first_stored = keep_from;
         atomic_store(&replay->end, state->end);
     } else {
-        store->count = 0;
-        replay->has_action = false;
+        empty(store, replay);
     }
     return status;
 }

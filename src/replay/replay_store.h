@@ -30,9 +30,10 @@ void replay_store_destroy(struct replay_store *store);
 RL_CHECKED enum rl_status replay_store_save(struct replay_store *store, const struct replay *replay,
                                             struct replay_store_state *state, struct rl_error *err);
 
-// Fills an empty replay of the same dimensions; its capacity and compression may differ. Afterwards
+// Fills a replay of the same dimensions, in place of what it held; its capacity and compression may
+// differ. Afterwards
 // saves go on from there. RL_EFORMAT names the file that is torn, missing, foreign or of other
-// dimensions; the replay is then still empty.
+// dimensions; the replay is then empty.
 RL_CHECKED enum rl_status replay_store_load(struct replay_store *store,
                                             const struct replay_store_state *state,
                                             struct replay *replay, struct pool *pool,

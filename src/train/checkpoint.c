@@ -369,13 +369,13 @@ static void load_bytes(struct state_visitor *visitor, const char *name, void *da
     struct record *record = find_record(loader, name);
     if (!record) {
         loader->status = rl_fail(loader->err, RL_EFORMAT,
-                                 "%s has no record '%s'; it was saved by another configuration or "
-                                 "version",
+                                 "%s has no record '%s'; it was saved with another config.yaml, or "
+                                 "by another version",
                                  loader->reader->path, name);
     } else if (record->size != size) {
         loader->status = rl_fail(loader->err, RL_EFORMAT,
                                  "%s: record '%s' has %" PRIu64 " bytes where this run needs %zu; "
-                                 "it was saved by another configuration or version",
+                                 "it was saved with another config.yaml, or by another version",
                                  loader->reader->path, name, record->size, size);
     } else if (loader->write) {
         loader->status = read_at(loader->reader, record->offset, data, size, loader->err);
@@ -395,10 +395,11 @@ static enum rl_status visit_all(struct reader *reader, checkpoint_visit_fn visit
 static enum rl_status check_all_visited(const struct reader *reader, struct rl_error *err) {
     for (uint64_t i = 0; i < reader->trailer.n_records; i++) {
         if (reader->records[i].visited) continue;
-        return rl_fail(err, RL_EFORMAT,
-                       "%s has a record '%s' that this run does not know; it was saved by another "
-                       "configuration or version",
-                       reader->path, reader->records[i].name);
+        return rl_fail(
+            err, RL_EFORMAT,
+            "%s has a record '%s' that this run does not know; it was saved with another "
+            "config.yaml, or by another version",
+            reader->path, reader->records[i].name);
     }
     return RL_OK;
 }

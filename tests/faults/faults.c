@@ -93,6 +93,10 @@ static bool no_memory(size_t size) {
     return true;
 }
 
+int posix_memalign(void **out, size_t alignment, size_t size) {
+    return no_memory(size) ? ENOMEM : NEXT(posix_memalign)(out, alignment, size);
+}
+
 void *aligned_alloc(size_t alignment, size_t size) {
     return no_memory(size) ? NULL : NEXT(aligned_alloc)(alignment, size);
 }
