@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +224,23 @@ static void files_are_prepared(void **state) {
     assert_true(file_exists("runs/p/prepared/e-2.safetensors"));
 }
 
+// A file that cannot grow stands for a full disk: the trial whose checkpoint does not fit is a row.
+static void full_disk(void **state) {
+    (void)state;
+    static const char text[] =
+        "env: cartpole-swingup\nencoder: state\nsteps: 450\neval_every: 100000\neval_episodes: 1\n"
+        "ddpg:\n  random_steps: 400\n  batch: 16\n  layers: 1\n  hidden: [512, 8]\n";
+    struct rl_error err;
+    assert_int_equal(file_write_atomic("f.yaml", text, strlen(text), &err), RL_OK);
+    int code = system("bash -c \"trap '' XFSZ; ulimit -f 128; exec $RLRUN_PROGRAM sweep f.yaml\" "
+                      ">/dev/null 2>&1");
+    assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 1);
+    char *md = read_text("runs/f/results.md");
+    if (!strstr(md, "2 trials, 1 done, 1 failed") || !strstr(md, "- hidden-512_s1: cannot write"))
+        fail_msg("%s", md);
+    mem_free(md);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_through),
@@ -230,6 +248,7 @@ int main(void) {
         cmocka_unit_test(two_sweeps_share_the_work),
         cmocka_unit_test(interrupted_sweeps_go_on),
         cmocka_unit_test(files_are_prepared),
+        cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
