@@ -4,11 +4,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "viewer/overlay.h"
+#include "viewer/palette.h"
 
 enum { WIDTH = 40, HEIGHT = 30, GUARD = 64, BYTES = WIDTH * HEIGHT * 3 };
 
@@ -101,12 +104,38 @@ static void overlays_on_any_size(void **state) {
     guards_untouched();
 }
 
+// What comes back is within half a cell (4) and the dither (4) of what went in, for few colours; a
+// picture of many is near in the mean.
+static void palettes(void **state) {
+    (void)state;
+    struct palette *palette = MEM_NEW(struct palette);
+    static uint8_t rgb[BYTES], index[WIDTH * HEIGHT];
+    for (int i = 0; i < WIDTH * HEIGHT; i++) {
+        const uint8_t few[3][3] = {{200, 60, 20}, {20, 30, 60}, {240, 240, 240}};
+        memcpy(rgb + 3 * i, few[i % 3], 3);
+    }
+    palette_make(palette, rgb, WIDTH * HEIGHT);
+    palette_apply(palette, rgb, WIDTH, HEIGHT, index, WIDTH);
+    for (int i = 0; i < BYTES; i++) {
+        assert_in_range(palette->colour[index[i / 3]][i % 3] - rgb[i] + 12, 0, 24);
+    }
+    double error = 0;
+    for (int i = 0; i < BYTES; i++)
+        rgb[i] = (uint8_t)(i % 3 == 0 ? i / 15 : i % 3 == 1 ? i : i / 40);
+    palette_make(palette, rgb, WIDTH * HEIGHT);
+    palette_apply(palette, rgb, WIDTH, HEIGHT, index, WIDTH);
+    for (int i = 0; i < BYTES; i++) error += abs(palette->colour[index[i / 3]][i % 3] - rgb[i]);
+    assert_true(error / BYTES < 12);
+    mem_free(palette);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_and_clips),
         cmocka_unit_test(text),
         cmocka_unit_test(pictures_are_scaled),
         cmocka_unit_test(overlays_on_any_size),
+        cmocka_unit_test(palettes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "viewer/palette.h"
 
 struct video_stream {
     const char *path; // the caller's; NULL: into memory
@@ -22,6 +23,7 @@ struct video_stream {
     AVFrame *frame;
     AVPacket *packet;
     struct SwsContext *scaler; // RGB to YUV, for H.264
+    struct palette palette;    // for GIF
 };
 
 static enum rl_status av_failed(const struct video_stream *s, const char *what, int code,
@@ -142,35 +144,22 @@ static enum rl_status encode(struct video_stream *s, const AVFrame *picture, str
     return av_failed(s, "write", code, err);
 }
 
-// GIF has 256 colours: a cube of 6 x 7 x 6, with ordered dithering (Bayer's 4x4 matrix), which
-// stays still from picture to picture where the scene does.
-static void to_palette(const uint8_t *rgb, int width, int height, AVFrame *frame) {
-    static const uint8_t bayer[4][4] = {
-        {0, 8, 2, 10}, {12, 4, 14, 6}, {3, 11, 1, 9}, {15, 7, 13, 5}};
-    static const int levels[3] = {6, 7, 6};
-    uint32_t *palette = (uint32_t *)frame->data[1];
-    for (int i = 0; i < 256; i++) {
-        int r = i / 42 % 6 * 51, g = i / 6 % 7 * 255 / 6, b = i % 6 * 51;
-        palette[i] = 0xff000000u | (uint32_t)r << 16 | (uint32_t)g << 8 | (uint32_t)b;
+// The colours of the first picture serve all.
+static void to_palette(struct video_stream *s, const uint8_t *rgb) {
+    if (s->count == 0) palette_make(&s->palette, rgb, s->width * s->height);
+    uint32_t *colours = (uint32_t *)s->frame->data[1];
+    for (int i = 0; i < PALETTE_COLOURS; i++) {
+        const uint8_t *c = s->palette.colour[i];
+        colours[i] = 0xff000000u | (uint32_t)c[0] << 16 | (uint32_t)c[1] << 8 | c[2];
     }
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++) {
-            const uint8_t *pixel = rgb + ((size_t)y * (size_t)width + (size_t)x) * 3;
-            int threshold = bayer[y % 4][x % 4] * 16 + 8, index = 0; // of 256
-            for (int c = 0; c < 3; c++) {
-                int scaled = pixel[c] * (levels[c] - 1) * 256 / 255;
-                index = index * levels[c] + (scaled + threshold) / 256;
-            }
-            frame->data[0][y * frame->linesize[0] + x] = (uint8_t)index;
-        }
-    }
+    palette_apply(&s->palette, rgb, s->width, s->height, s->frame->data[0], s->frame->linesize[0]);
 }
 
 enum rl_status video_stream_add(struct video_stream *s, const uint8_t *rgb, struct rl_error *err) {
     int code = av_frame_make_writable(s->frame);
     if (code < 0) return av_failed(s, "make a picture for", code, err);
     if (s->codec == VIDEO_CODEC_GIF) {
-        to_palette(rgb, s->width, s->height, s->frame);
+        to_palette(s, rgb);
     } else {
         const int stride = 3 * s->width;
         sws_scale(s->scaler, &rgb, &stride, 0, s->height, s->frame->data, s->frame->linesize);
