@@ -1,4 +1,5 @@
 // What the mouse does to bodies and to the camera, without a window.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 static const char free_box[] =
     "<mujoco><worldbody><geom type='plane' size='5 5 .1' pos='0 0 -1'/>"
+    "<camera name='eye' pos='0 -3 4' xyaxes='1 0 0 0 .8 .6'/>"
     "<body name='box'><freejoint/><geom type='box' size='.3 .3 .3'/></body>"
     "</worldbody></mujoco>";
 
@@ -80,6 +82,9 @@ static void the_mouse_pulls_a_body(void **state) {
     struct fixture *f = *state;
     double_click(f, CONTROL_BUTTON_LEFT, false, 1); // the box is in the middle
     assert_int_equal(f->stage.perturb.select, 1);
+    int before = f->stage.scene.ngeom;
+    stage_update(&f->stage, &f->controls);
+    assert_true(f->stage.scene.ngeom > before); // where it is held is shown
     button(f, CONTROL_BUTTON_RIGHT, true, true, 5);
     drag(f, 0, -0.2, true); // up
     stage_apply_force(&f->stage, &f->controls);
@@ -138,12 +143,29 @@ static void the_camera_looks_and_follows(void **state) {
     assert_true(camera->distance > distance); // as in simulate
 }
 
+// The free camera takes over where the model's was.
+static void the_free_camera_begins_at_the_models(void **state) {
+    struct fixture *f = *state;
+    f->controls.camera = 0;
+    stage_update(&f->stage, &f->controls);
+    mjvGLCamera before = f->stage.scene.camera[0];
+    struct control_event escape = {.type = CONTROL_EVENT_KEY, .key = CONTROL_KEY_ESCAPE};
+    stage_handle(&f->stage, &f->controls, &escape);
+    assert_int_equal(f->controls.camera, -1);
+    stage_update(&f->stage, &f->controls);
+    for (int i = 0; i < 3; i++) {
+        assert_true(fabs(f->stage.scene.camera[0].forward[i] - before.forward[i]) < 1e-5);
+        assert_true(fabs(f->stage.scene.camera[0].pos[i] - before.pos[i]) < 1e-2);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mouse_pulls_a_body),
         cmocka_unit_test(paused_it_is_moved_itself),
         cmocka_unit_test(the_world_is_not_selected),
         cmocka_unit_test(the_camera_looks_and_follows),
+        cmocka_unit_test(the_free_camera_begins_at_the_models),
     };
     return cmocka_run_group_tests_name("viewer_stage", tests, setup, teardown);
 }

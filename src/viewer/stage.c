@@ -1,5 +1,6 @@
 #include "viewer/stage.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@ void stage_init(struct stage *stage, const mjModel *model, mjData *data) {
     mjv_defaultPerturb(&stage->perturb);
     mjv_defaultFreeCamera(model, &stage->free_camera);
     stage->option.flags[mjVIS_RANGEFINDER] = 0; // as the policy's own frames
+    stage->option.flags[mjVIS_SELECT] = 1; // where the body is held, and how it is pulled
+    stage->option.flags[mjVIS_PERTFORCE] = 1;
     mjv_makeScene(model, &stage->scene, MAX_GEOMS);
 }
 
@@ -19,10 +22,36 @@ void stage_release(struct stage *stage) {
     mjv_freeScene(&stage->scene);
 }
 
+// The free camera begins where the model's camera was when it takes over, and follows the body that
+// one followed.
+static void free_from(struct stage *stage, int camera) {
+    const mjModel *model = stage->model;
+    const mjvGLCamera *eyes = stage->scene.camera;
+    mjvCamera *free = &stage->free_camera;
+    int body = model->cam_bodyid[camera];
+    mjtNum position[3], forward[3], offset[3];
+    for (int i = 0; i < 3; i++) {
+        position[i] = 0.5 * ((mjtNum)eyes[0].pos[i] + (mjtNum)eyes[1].pos[i]);
+        forward[i] = (mjtNum)eyes[0].forward[i];
+    }
+    if (mju_normalize3(forward) < 0.5) return; // nothing has been drawn yet
+    mju_sub3(offset, stage->data->subtree_com + 3 * body, position);
+    mjtNum distance = mju_dot3(offset, forward);
+    if (distance < 0.05 * model->stat.extent) distance = 1.5 * model->stat.extent;
+    free->distance = distance;
+    free->azimuth = atan2(forward[1], forward[0]) * 180 / mjPI;
+    free->elevation = asin(fmax(-1, fmin(1, forward[2]))) * 180 / mjPI;
+    mju_addScl3(free->lookat, position, forward, distance);
+    free->type = body > 0 ? mjCAMERA_TRACKING : mjCAMERA_FREE;
+    free->trackbodyid = body > 0 ? body : -1;
+}
+
 void stage_handle(struct stage *stage, struct controls *controls,
                   const struct control_event *event) {
     bool was_perturbing = controls->perturbing;
+    int camera = controls->camera;
     struct control_drag drag = controls_handle(controls, event, stage->perturb.select > 0);
+    if (camera >= 0 && controls->camera < 0) free_from(stage, camera);
     if (controls->perturbing && !was_perturbing) {
         mjv_initPerturb(stage->model, stage->data, &stage->scene, &stage->perturb);
     }

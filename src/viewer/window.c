@@ -111,13 +111,14 @@ static void on_key(GLFWwindow *glfw, int key, int scancode, int action, int mods
 }
 
 static void on_button(GLFWwindow *glfw, int button, int action, int mods) {
-    (void)mods;
     if (button > GLFW_MOUSE_BUTTON_MIDDLE) return;
     struct control_event event = event_now(glfw, CONTROL_EVENT_BUTTON);
     event.button = button == GLFW_MOUSE_BUTTON_LEFT    ? CONTROL_BUTTON_LEFT
                    : button == GLFW_MOUSE_BUTTON_RIGHT ? CONTROL_BUTTON_RIGHT
                                                        : CONTROL_BUTTON_MIDDLE;
     event.pressed = action == GLFW_PRESS;
+    event.shift = mods & GLFW_MOD_SHIFT; // as the event has it, whoever has the keyboard
+    event.control = mods & GLFW_MOD_CONTROL;
     hand_over(glfw, &event);
 }
 
