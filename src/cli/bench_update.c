@@ -20,19 +20,28 @@
 
 struct update_case {
     const char *name, *agent;
-    int feature_dim;            // 0: pixels, end to end
-    int hidden, n_q;            // what its options say, for counting operations
-    int n_actor_q;              // Qs that the actor climbs
-    int policy_delay;           // updates for each actor step, on average
-    const char *option, *value; // beside the defaults, or NULL
+    int feature_dim;  // 0: pixels, end to end
+    int hidden, n_q;  // what its options say, for counting operations
+    int n_actor_q;    // Qs that the actor climbs
+    int policy_delay; // updates for each actor step, on average
+    struct {
+        const char *name, *value;
+    } options[2]; // beside the defaults
 };
 
 static const struct update_case cases[] = {
-    {"ddpg-state", "ddpg", 17, 256, 1, 1, 1, "clipped_double_q", "false"},
-    {"td3-state", "td3", 17, 256, 2, 1, 2, NULL, NULL},
-    {"sac-state", "sac", 17, 256, 2, 2, 1, NULL, NULL},
-    {"ddpg-latent", "ddpg", 64, 256, 2, 1, 1, NULL, NULL},
-    {"drqv2", "drqv2", 0, 1024, 2, 2, 1, NULL, NULL},
+    {"ddpg-state",
+     "ddpg",
+     17,
+     256,
+     1,
+     1,
+     1,
+     {{"clipped_double_q", "false"}, {"critic_layer_norm", "false"}}},
+    {"td3-state", "td3", 17, 256, 2, 1, 2, {{NULL}}},
+    {"sac-state", "sac", 17, 256, 2, 2, 1, {{NULL}}},
+    {"ddpg-latent", "ddpg", 64, 256, 2, 1, 1, {{NULL}}},
+    {"drqv2", "drqv2", 0, 1024, 2, 2, 1, {{NULL}}},
 };
 
 static double linear_flops(double in, double out) {
@@ -134,7 +143,9 @@ static enum rl_status prepare(struct update_bench *bench, const struct update_ca
         optimizer_init(&bench->encoder_optimizer, &bench->encoder->params, optimizer_adam(1e-4));
     }
     struct config config = {0};
-    if (c->option) config_add(&config, c->agent, c->option, c->value, "bench", false);
+    for (int i = 0; i < 2 && c->options[i].name; i++) {
+        config_add(&config, c->agent, c->options[i].name, c->options[i].value, "bench", false);
+    }
     bench->agent = agent_create(c->agent, &spec, &config, bench->pool, err);
     config_release(&config);
     if (!bench->agent) return err->code;

@@ -15,34 +15,35 @@ struct sums {
     double g, product;
 };
 
+// Partial sums as one value, so that they stay in registers; memory need not be aligned.
+typedef real lanes __attribute__((vector_size(LANES * sizeof(real))));
+
 // Sums of g and of g (x - center) with g = gy w; without gy, of x - center and its square. w, if
 // not NULL, has the same length.
 static void add_sums(int count, const real *restrict x, real center, const real *restrict gy,
                      const real *restrict w, struct sums *sums) {
     for (int i = 0; i < count; i += SUM_BLOCK) {
         int stop = count - i < SUM_BLOCK ? count : i + SUM_BLOCK, j = i;
-        real first[LANES] = {0}, second[LANES] = {0};
-#define SUM_LANES(value)                                                                           \
-    for (; j + LANES <= stop; j += LANES) {                                                        \
-        for (int k = 0; k < LANES; k++) {                                                          \
-            real off = x[j + k] - center, g = (value);                                             \
-            first[k] += g;                                                                         \
-            second[k] += g * off;                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    for (int k = 0; j + k < stop; k++) {                                                           \
-        real off = x[j + k] - center, g = (value);                                                 \
-        first[k] += g;                                                                             \
-        second[k] += g * off;                                                                      \
-    }
-        if (!gy) {
-            SUM_LANES(off)
-        } else if (w) {
-            SUM_LANES(gy[j + k] * w[j + k])
-        } else {
-            SUM_LANES(gy[j + k])
+        lanes first = {0}, second = {0};
+        for (; j + LANES <= stop; j += LANES) {
+            lanes off, g, factor;
+            memcpy(&off, x + j, sizeof off);
+            off -= center;
+            g = off;
+            if (gy) memcpy(&g, gy + j, sizeof g);
+            if (gy && w) {
+                memcpy(&factor, w + j, sizeof factor);
+                g *= factor;
+            }
+            first += g;
+            second += g * off;
         }
-#undef SUM_LANES
+        for (int k = 0; j + k < stop; k++) {
+            real off = x[j + k] - center, g = gy ? gy[j + k] : off;
+            if (gy && w) g *= w[j + k];
+            first[k] += g;
+            second[k] += g * off;
+        }
         for (int k = 0; k < LANES; k++) {
             sums->g += (double)first[k];
             sums->product += (double)second[k];

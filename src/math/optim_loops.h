@@ -1,5 +1,6 @@
 // The loops of optim.h, included once for every instruction set by optim_portable.c, optim_avx2.c,
 // optim_avx512.c, which define OPTIM_TABLE, the name of the table that results.
+#include <string.h>
 #include <tgmath.h>
 
 #include "math/optim_table.h"
@@ -35,28 +36,32 @@ static void sgd(const struct optim_block *block, const struct optim_numbers *num
     }
 }
 
+// Partial sums as one value, so that they stay in registers; memory need not be aligned.
+typedef real lanes __attribute__((vector_size(LANES * sizeof(real))));
+
 static void norms(const struct optim_block *block, real l2, size_t begin, size_t end,
                   double sums[2]) {
     const real *restrict w = block->w, *restrict grad = block->g;
     const real scale = block->scale;
     for (size_t i = begin; i < end; i += BLOCK) {
         size_t stop = end - i < BLOCK ? end : i + BLOCK, j = i;
-        real w_lane[LANES] = {0}, g_lane[LANES] = {0};
+        lanes w_sum = {0}, g_sum = {0};
         for (; j + LANES <= stop; j += LANES) {
-            for (size_t k = 0; k < LANES; k++) {
-                real g = grad[j + k] * scale + l2 * w[j + k];
-                w_lane[k] += w[j + k] * w[j + k];
-                g_lane[k] += g * g;
-            }
+            lanes weight, g;
+            memcpy(&weight, w + j, sizeof weight);
+            memcpy(&g, grad + j, sizeof g);
+            g = g * scale + l2 * weight;
+            w_sum += weight * weight;
+            g_sum += g * g;
         }
-        for (size_t k = 0; j < stop; j++, k++) {
+        for (int k = 0; j < stop; j++, k++) {
             real g = grad[j] * scale + l2 * w[j];
-            w_lane[k] += w[j] * w[j];
-            g_lane[k] += g * g;
+            w_sum[k] += w[j] * w[j];
+            g_sum[k] += g * g;
         }
         for (int k = 0; k < LANES; k++) {
-            sums[0] += (double)w_lane[k];
-            sums[1] += (double)g_lane[k];
+            sums[0] += (double)w_sum[k];
+            sums[1] += (double)g_sum[k];
         }
     }
 }
