@@ -5,7 +5,8 @@ usage: bench/update_torch.py [--rlrun build/rlrun] [--case drqv2] [--threads 1 2
 Every contender is a process of its own that keeps its memory; they take turns, a few updates each, for so many rounds,
 so that what else runs on the machine hits all alike. One thread is compared by CPU time, more by wall time; a figure is
 the median of its rounds' medians, `best` the fastest update. A peer that is not installed is left out (torch 2.15,
-stable_baselines3 2.9, sbx-rl 0.28 were used). Nobody's time includes sampling: each gets one batch and keeps it."""
+stable_baselines3 2.9, sbx-rl 0.28 were used). Nobody's time includes sampling, each gets one batch and keeps it; with --sampling the
+peers on states sample from their own buffers (100,000 transitions) as their train() does, rlrun does not."""
 import argparse
 import json
 import os
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-BATCH, ACTIONS, STATE, HIDDEN = 256, 6, 17, 256
+BATCH, ACTIONS, STATE, HIDDEN, STORED = 256, 6, 17, 256, 100_000
 ARENA = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "1000000000000"}  # glibc keeps freed pages
 PEERS = {
     "drqv2": {"torch, as published": {}, "torch, tuned": {"tuned": True},
@@ -112,8 +113,8 @@ def drqv2(tuned=False, channels_last=False, bf16=False):
 
 # --- Stable-Baselines3 and SBX on states ---
 
-def baselines(library, algorithm, calls=1):
-    """`calls` updates in one call of train(); every call gets the same batch."""
+def baselines(library, algorithm, sampling, calls=1):
+    """`calls` updates in one call of train(); without sampling every call gets the same batch."""
     import gymnasium
     import numpy as np
     from stable_baselines3.common.logger import Logger
@@ -126,18 +127,20 @@ def baselines(library, algorithm, calls=1):
             return np.zeros(STATE, np.float32), {}
 
     agent = getattr(library, algorithm.upper())
-    model = agent("MlpPolicy", Blank(), policy_kwargs={"net_arch": [HIDDEN, HIDDEN]}, batch_size=BATCH, seed=1)
+    model = agent("MlpPolicy", Blank(), policy_kwargs={"net_arch": [HIDDEN, HIDDEN]}, batch_size=BATCH,
+                  buffer_size=STORED, seed=1)
     model.set_logger(Logger(None, []))
     rng = np.random.default_rng(1)
-    for _ in range(BATCH):
+    for _ in range(STORED if sampling else BATCH):
         obs, after = rng.standard_normal((2, 1, STATE), dtype=np.float32)
         model.replay_buffer.add(obs, after, rng.uniform(-1, 1, (1, ACTIONS)), rng.random(1), np.zeros(1), [{}])
-    batch = model.replay_buffer.sample(BATCH * calls)
-    model.replay_buffer.sample = lambda *_, **__: batch
+    if not sampling:
+        batch = model.replay_buffer.sample(BATCH * calls)
+        model.replay_buffer.sample = lambda *_, **__: batch
     return (lambda: model.train(gradient_steps=calls, batch_size=BATCH)), calls
 
 
-def make_update(case, peer, threads):
+def make_update(case, peer, threads, sampling):
     if peer.startswith("sbx") and threads == 1:  # before JAX starts its threads
         os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     import torch
@@ -149,12 +152,12 @@ def make_update(case, peer, threads):
         import stable_baselines3 as library
     else:
         import sbx as library
-    return baselines(library, case.split("-")[0], **PEERS[case][peer])
+    return baselines(library, case.split("-")[0], sampling, **PEERS[case][peer])
 
 
-def worker(case, peer, threads):
+def worker(case, peer, threads, sampling):
     """Answers each line of standard input with the milliseconds of some updates."""
-    update, calls = make_update(case, peer, threads)
+    update, calls = make_update(case, peer, threads, sampling)
     clock = time.process_time if threads == 1 else time.perf_counter
     for _ in range(3):
         update()
@@ -171,11 +174,12 @@ def worker(case, peer, threads):
 # --- taking turns ---
 
 class Peer:
-    def __init__(self, case, name, threads):
+    def __init__(self, case, name, threads, sampling):
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
         if PEERS[case][name].get("tuned"):
             environment.update(ARENA)
-        self.process = subprocess.Popen([sys.executable, __file__, "--worker", case, name, str(threads)], text=True,
+        self.process = subprocess.Popen([sys.executable, __file__, "--worker", case, name, str(threads),
+                                         "sampling" if sampling else ""], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         env=environment)
         self.ready = self.process.stdout.readline().strip() == "ready"
@@ -195,7 +199,7 @@ def measure_rlrun(program, case, threads, seconds):
 
 def compare(options, case, threads):
     wanted = [name for name in PEERS[case] if not options.peer or name in options.peer]
-    peers = {name: Peer(case, name, threads) for name in wanted}
+    peers = {name: Peer(case, name, threads, options.sampling) for name in wanted}
     for name in [name for name, peer in peers.items() if not peer.ready]:
         print(f"{case}: {name} left out: {' '.join(peers.pop(name).why)}", file=sys.stderr)
     rounds = {name: [] for name in ["rlrun", *peers]}
@@ -233,7 +237,7 @@ def report(options, case, threads, ours, name, peer):
 
 def main():
     if sys.argv[1:2] == ["--worker"]:
-        return worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        return worker(sys.argv[2], sys.argv[3], int(sys.argv[4]), bool(sys.argv[5]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rlrun", default="build/rlrun")
     parser.add_argument("--case", nargs="+", choices=PEERS, default=list(PEERS))
@@ -241,6 +245,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each turn")
+    parser.add_argument("--sampling", action="store_true", help="the peers on states sample their own batches")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     for case in options.case:
