@@ -549,6 +549,7 @@ static void set_options(struct config *config, struct run *run) {
         (int)setting(golden, "first_global_step") % (int)setting(golden, "policy_frequency"), 0);
     if (!strcmp(run->method->golden, "DDPG")) {
         config_add(config, "ddpg", "clipped_double_q", "false", "golden", false);
+        config_add(config, "ddpg", "critic_layer_norm", "false", "golden", false);
         add_option(config, run, "target_noise", 0);
         add_option(config, run, "pre_tanh_penalty", 0);
     } else if (!strcmp(run->method->golden, "TD3")) {
