@@ -26,8 +26,9 @@
     "--eval-episodes 1 --log-every 40 --checkpoint-every 60 --seed 3 "
 #define SMALL_BYOL "--encoder byol --ssl.batch 32 --loop.ssl_first 20"
 
-static const char *const encoders[] = {SMALL_BYOL, "--encoder state --replay.priority_alpha 0.6",
-                                       "--encoder cnn --ddpg.batch 8 --ddpg.updates_per_step 0.1"};
+static const char *const encoders[] = {
+    SMALL_BYOL, "--encoder state --replay.priority_alpha 0.6 --explore.bonus density",
+    "--encoder cnn --explore.bonus rnd --ddpg.batch 8 --ddpg.updates_per_step 0.1"};
 
 static void run(const char *dir, const char *options) {
     struct text errors = {0};

@@ -17,7 +17,8 @@ static size_t add_table(const struct opt_table **tables, size_t count, size_t ma
 }
 
 size_t parts_tables(const struct opt_table **tables, size_t max) {
-    const struct opt_table *own[] = {&run_opts, &env_opts, &replay_opts, &loop_opts, &ssl_opts};
+    const struct opt_table *own[] = {&run_opts,  &env_opts,     &replay_opts,
+                                     &loop_opts, &explore_opts, &ssl_opts};
     size_t n = 0;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) n = add_table(tables, n, max, own[i]);
     for (int i = 0; i < agent_count(); i++) n = add_table(tables, n, max, &agent_at(i)->opts);
@@ -82,6 +83,7 @@ enum rl_status parts_read_options(struct parts *parts, const char *agent, struct
     if (status == RL_OK) status = config_apply(config, &env_opts, &parts->env, err);
     if (status == RL_OK) status = config_apply(config, &replay_opts, &parts->replay, err);
     if (status == RL_OK) status = config_apply(config, &loop_opts, &parts->loop, err);
+    if (status == RL_OK) status = config_apply(config, &explore_opts, &parts->explore, err);
     if (status != RL_OK) return status;
     const char *name = agent && *agent ? agent : parts->run.agent;
     const struct agent_ops *ops = agent_find(name);
@@ -214,6 +216,7 @@ void parts_dump(const struct parts *parts, struct text *out) {
     opt_dump_yaml(&env_opts, &parts->env, out);
     opt_dump_yaml(&replay_opts, &parts->replay, out);
     opt_dump_yaml(&loop_opts, &parts->loop, out);
+    opt_dump_yaml(&explore_opts, &parts->explore, out);
     opt_dump_yaml(&parts->agent->ops->opts, parts->agent->options, out);
     if (parts->encoder) opt_dump_yaml(&parts->encoder->ops->opts, parts->encoder->options, out);
     if (!parts->ssl) return;

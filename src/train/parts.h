@@ -5,6 +5,7 @@
 #include "agents/agent.h"
 #include "envs/env.h"
 #include "ssl/ssl.h"
+#include "train/explore.h"
 #include "train/options.h"
 #include "train/snapshot.h"
 
@@ -20,6 +21,7 @@ struct parts {
     struct env_options env;
     struct replay_options replay;
     struct loop_options loop;
+    struct explore_options explore;
     char agent_name[32], encoder_name[32], ssl_name[32]; // "" for none
     int stack_dim[3]; // H, W, C * frame_stack; C = 0 without pixels
     int latent_dim;   // of one moment's latent

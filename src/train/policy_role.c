@@ -22,13 +22,14 @@ void policy_role_release(struct trainer *trainer) {
     tape_destroy(trainer->act_tape);
 }
 
-// Stores what the environment shows, with its latent once an encoder is published.
-static enum rl_status store(struct trainer *trainer, const struct time_step *step,
+// Stores what the environment shows, with its latent once an encoder is published; bonus adds to
+// the reward.
+static enum rl_status store(struct trainer *trainer, const struct time_step *step, double bonus,
                             struct rl_error *err) {
     struct parts *parts = &trainer->parts;
     struct replay_entry entry = {.frame = step->frame,
                                  .obs = step->obs,
-                                 .reward = step->reward,
+                                 .reward = step->reward + bonus,
                                  .discount = step->discount,
                                  .first = step->first,
                                  .last = step->last};
@@ -73,7 +74,7 @@ enum rl_status policy_role_start(struct trainer *trainer, struct rl_error *err) 
     if (status != RL_OK) return status;
     trainer->count.episode_return = 0;
     trainer->count.episode_steps = 0;
-    return store(trainer, &step, err);
+    return store(trainer, &step, 0, err);
 }
 
 static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
@@ -85,7 +86,12 @@ static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
     replay_set_action(trainer->replay, action);
     struct time_step step;
     enum rl_status status = env_step(trainer->env, wide, &step, err);
-    if (status == RL_OK) status = store(trainer, &step, err);
+    double bonus = 0;
+    if (status == RL_OK) {
+        status = explore_step(trainer->explore, step.obs, step.frame, count->steps, &bonus,
+                              &trainer->policy_metrics, err);
+    }
+    if (status == RL_OK) status = store(trainer, &step, bonus, err);
     if (status != RL_OK) return status;
     batch_source_add(&trainer->batches, replay_end(trainer->replay) - 2);
     count->steps++;

@@ -78,6 +78,11 @@ enum rl_status trainer_create(struct trainer *trainer, struct config *config,
     if (status == RL_OK) status = create_pools(trainer, err);
     if (status == RL_OK) status = create_learner(trainer, config, err);
     if (status == RL_OK) status = create_replay(trainer, err);
+    if (status == RL_OK) {
+        int obs_dim = parts->features == FEATURE_KIND_STATE ? parts->feature_dim : 0;
+        status = explore_create(&trainer->explore, &parts->explore, obs_dim,
+                                env_spec(trainer->env)->frame_dim, seed, err);
+    }
     if (status == RL_OK) status = policy_role_create(trainer, err);
     if (status == RL_OK) status = encoder_role_create(trainer, err);
     if (status == RL_OK) start_counters(trainer);
@@ -90,6 +95,7 @@ void trainer_release(struct trainer *trainer) {
     policy_role_release(trainer);
     policy_release(&trainer->policy);
     replay_destroy(trainer->replay);
+    explore_destroy(trainer->explore);
     parts_release(&trainer->parts);
     pool_destroy(trainer->roles);
     pool_destroy(trainer->kernels);

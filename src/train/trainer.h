@@ -42,6 +42,7 @@ struct trainer {
     struct policy policy; // for evaluation
     struct env *env;
     struct replay *replay;
+    struct explore *explore;    // NULL without a bonus
     struct publisher publisher; // latents only
     struct pool *roles;         // runs the two roles
     struct pool *kernels;       // of the agent, when there is no encoder role

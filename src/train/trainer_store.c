@@ -87,6 +87,7 @@ static void visit(void *object, struct state_visitor *visitor) {
     visit_counters(trainer, visitor);
     parts_visit_policy(&trainer->parts, visitor);
     parts_visit_training(&trainer->parts, visitor);
+    explore_visit(trainer->explore, "explore", visitor);
     if (trainer->publisher.candidate.encoder)
         publisher_visit(&trainer->publisher, "publisher", visitor);
     logger_visit(trainer->logger, "logger", visitor);
