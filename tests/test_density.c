@@ -58,7 +58,7 @@ static void each(void (*check)(struct density *density)) {
             for (int orders = 0; orders < 1 + !strcmp(name, "made"); orders++) {
                 struct density *density =
                     create(name, HEIGHT, WIDTH, labels ? CLASSES : 0, orders ? "3" : "");
-                scatter(density, 0.4);
+                scatter(density, 0.3);
                 check(density);
                 density_destroy(density);
             }

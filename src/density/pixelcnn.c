@@ -1,7 +1,8 @@
 // PixelCNN (van den Oord et al. 2016): masked convolutions over the picture, so that a pixel's
 // logit sees those above it and to its left. 7x7 mask A (without the pixel itself), residual blocks
-// 1x1 2h->h, 3x3 mask B h->h, 1x1 h->2h, then two layers of 1x1. A label adds a row to the first
-// layer's outputs, the same for every pixel.
+// 1x1 2h->h, 3x3 mask B h->h, 1x1 h->2h, then two layers of 1x1. Each place adds a row
+// of its own to the first layer's outputs (centred pictures are not the same everywhere), a label
+// one for all places.
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static const struct opt_spec specs[] = {
 
 struct pixelcnn {
     int h, blocks;
-    int in_weight, in_bias, label; // (7, 7, 1, 2h), (2h), (2h, classes) or -1
+    int in_weight, place, label; // (7, 7, 1, 2h), (D, 2h), (2h, classes) or -1
     struct linear down[MAX_BLOCKS], up[MAX_BLOCKS], out[2];
     int conv_weight[MAX_BLOCKS], conv_bias[MAX_BLOCKS]; // (3, 3, h, h), (h)
     real *first_mask, *mask;
@@ -65,7 +66,7 @@ static enum rl_status create(struct density *density, struct rl_error *err) {
     net->blocks = (int)options->blocks;
     int dim[4] = {FIRST, FIRST, 1, wide};
     net->in_weight = params_add(params, "in.weight", 4, dim, spread, FIRST * FIRST / 2, wide);
-    net->in_bias = params_add(params, "in.bias", 1, &wide, zero, 1, 1);
+    net->place = params_add(params, "in.place", 2, (int[]){density->size, wide}, zero, 1, 1);
     for (int i = 0; i < net->blocks; i++) add_block(density, i);
     net->out[0] = linear_add(params, "out.0", wide, wide, true, spread);
     net->out[1] = linear_add(params, "out.1", wide, 1, true, spread);
@@ -108,7 +109,10 @@ static struct tensor *logits(struct density *density, struct tape *tape, int ord
     int flat[2] = {n * height * width, 2 * net->h}, map[4] = {n, height, width, net->h};
     struct tensor *picture = op_reshape(tape, x, 4, (int[]){n, height, width, 1});
     struct tensor *h = masked_conv(tape, picture, tape_param(tape, params, net->in_weight),
-                                   net->first_mask, tape_param(tape, params, net->in_bias), false);
+                                   net->first_mask, NULL, false);
+    int row = height * width * 2 * net->h;
+    struct tensor *place = op_reshape(tape, tape_param(tape, params, net->place), 1, &row);
+    h = op_add_row(tape, op_reshape(tape, h, 2, (int[]){n, row}), place);
     h = op_reshape(tape, h, 2, flat);
     if (y) h = op_add(tape, h, spread_label(density, tape, height * width, y));
     for (int i = 0; i < net->blocks; i++) {
@@ -168,7 +172,8 @@ static void first_layer(const struct density *density, const struct density_chai
     const struct pixelcnn *net = density->state;
     int height = density->spec.height, width = density->spec.width, wide = 2 * net->h;
     int classes = density->spec.classes;
-    const real *w = value_of(density, net->in_weight), *b = value_of(density, net->in_bias);
+    const real *w = value_of(density, net->in_weight), *b = value_of(density, net->place);
+    b += (size_t)(row * width + column) * wide;
     for (int i = 0; i < chain->n; i++, h += wide) {
         const real *x = chain->x + (size_t)i * height * width;
         memcpy(h, b, (size_t)wide * sizeof *h);
