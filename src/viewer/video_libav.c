@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "viewer/palette.h"
 
+#define SCALER_PAD 64 // bytes; its vectors are at most that wide
+
 struct video_stream {
     const char *path; // the caller's; NULL: into memory
     enum video_codec codec;
@@ -24,6 +26,7 @@ struct video_stream {
     AVPacket *packet;
     struct SwsContext *scaler; // RGB to YUV, for H.264
     struct palette palette;    // for GIF
+    uint8_t *padded;           // a picture for the scaler, which reads a little beyond its end
 };
 
 static enum rl_status av_failed(const struct video_stream *s, const char *what, int code,
@@ -83,6 +86,7 @@ static enum rl_status open_picture(struct video_stream *s, struct rl_error *err)
     s->scaler = sws_getContext(s->width, s->height, AV_PIX_FMT_RGB24, s->width, s->height,
                                AV_PIX_FMT_YUV420P, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT,
                                NULL, NULL, NULL);
+    s->padded = mem_alloc(3 * (size_t)s->width * (size_t)s->height + SCALER_PAD);
     if (!s->scaler) return rl_fail(err, RL_ENOMEM, "out of memory: colour conversion");
     const int *bt709 = sws_getCoefficients(SWS_CS_ITU709);
     sws_setColorspaceDetails(s->scaler, bt709, 1, bt709, 0, 0, 1 << 16, 1 << 16);
@@ -162,7 +166,9 @@ enum rl_status video_stream_add(struct video_stream *s, const uint8_t *rgb, stru
         to_palette(s, rgb);
     } else {
         const int stride = 3 * s->width;
-        sws_scale(s->scaler, &rgb, &stride, 0, s->height, s->frame->data, s->frame->linesize);
+        memcpy(s->padded, rgb, (size_t)stride * (size_t)s->height);
+        const uint8_t *source = s->padded;
+        sws_scale(s->scaler, &source, &stride, 0, s->height, s->frame->data, s->frame->linesize);
     }
     s->frame->pts = s->count++;
     return encode(s, s->frame, err);
@@ -205,6 +211,7 @@ void video_stream_close(struct video_stream *s) {
         av_free(dropped);
     }
     sws_freeContext(s->scaler);
+    mem_free(s->padded);
     av_frame_free(&s->frame);
     av_packet_free(&s->packet);
     avcodec_free_context(&s->encoder);
