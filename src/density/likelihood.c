@@ -32,3 +32,10 @@ struct tensor *density_nce(struct tape *tape, struct tensor *data, struct tensor
     struct tensor *other = op_affine(tape, op_sub(tape, noise, noise_log_noise), 1, -log_k);
     return op_add(tape, op_softplus(tape, own), op_sum_columns(tape, op_softplus(tape, other)));
 }
+
+struct tensor *density_infonce(struct tape *tape, struct tensor *data, struct tensor *noise,
+                               struct tensor *data_log_noise, struct tensor *noise_log_noise) {
+    struct tensor *own = op_sub(tape, data, data_log_noise);
+    struct tensor *other = op_sub(tape, noise, noise_log_noise);
+    return op_sub(tape, op_logsumexp(tape, op_concat(tape, own, other)), own);
+}

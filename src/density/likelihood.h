@@ -19,3 +19,10 @@ struct tensor *density_masked_linear(struct tape *tape, struct tensor *x, struct
 // 1) and of K noise draws each (B, K), with the noise's log probabilities: (B, 1), to be averaged.
 struct tensor *density_nce(struct tape *tape, struct tensor *data, struct tensor *noise,
                            struct tensor *data_log_noise, struct tensor *noise_log_noise);
+
+// InfoNCE (van den Oord et al. 2018), NCE's k-way form, over the same arguments: -log of the chance
+// that the datum is the one of the 1 + K draws that does not come from the noise, exp(score) /
+// noise as the ratio: (B, 1). By Bayes P(i) is in proportion to p(w_i) / noise(w_i), so that scores
+// are log p up to a constant of the context.
+struct tensor *density_infonce(struct tape *tape, struct tensor *data, struct tensor *noise,
+                               struct tensor *data_log_noise, struct tensor *noise_log_noise);
