@@ -188,6 +188,11 @@ enum rl_status run_dir_find(struct run_dir *run, const char *word, struct rl_err
     if (length > 0 && (size_t)length < sizeof path && set_path(run, path, err) == RL_OK &&
         holds_run(run))
         return RL_OK;
+    if ((status = set_path(run, word, err)) != RL_OK) return status;
+    if (file_is_dir(run->checkpoints)) {
+        return rl_fail(err, RL_EFORMAT, "%s has checkpoints but no " RUN_DIR_CONFIG "; put it back",
+                       word);
+    }
     return unknown_run(word, err);
 }
 
