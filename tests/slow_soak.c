@@ -132,7 +132,7 @@ static void killed(const char *options, int kills, int steps) {
 
 static void killed_with_an_encoder(void **state) {
     (void)state;
-    killed(BYOL, kills_wanted(), 600 + 40 * kills_wanted());
+    killed(BYOL, kills_wanted(), 600 + 15 * kills_wanted());
 }
 
 static void killed_with_states(void **state) {

@@ -16,3 +16,7 @@ size_t frame_codec_encode(const uint8_t *frame, const uint8_t *key, size_t frame
 // False when code is not that of a frame of frame_bytes; safe on hostile bytes.
 bool frame_codec_decode(const uint8_t *code, size_t code_bytes, const uint8_t *key,
                         size_t frame_bytes, uint8_t *frame);
+
+// Whether it can be decoded, for any key; scratch: frame_bytes.
+bool frame_codec_check(const uint8_t *code, size_t code_bytes, size_t frame_bytes,
+                       uint8_t *scratch);
