@@ -10,7 +10,7 @@ required=(build-essential cmake ninja-build pkg-config python3 python3-pip libop
     libjansson-dev libxxhash-dev liblz4-dev libpng-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev)
 optional=(libglfw3-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
     libplplot-dev plplot-driver-cairo)
-[ "${1:-}" != test ] || optional+=(clang)
+[ "${1:-}" != test ] || optional+=(clang xvfb libegl1)
 
 fail() {
     echo "setup: $*" >&2
