@@ -86,7 +86,7 @@ static __attribute__((noinline)) vi shade_triangle(const struct soft *soft,
     for (int pass = 0; pass <= passes; pass++) {
         vi dark = vi_set(0);
         if (pass > 0) {
-            dark = in_shadow(soft, &soft->shadow[pass - 1], part->geom, x, y, step, active);
+            dark = in_shadow_apart(soft, &soft->shadow[pass - 1], part->geom, x, y, step, active);
             if (vi_all(dark | ~active)) continue;
             light_corners(soft, part, t, &soft->shadow[pass - 1].light, 1, 0, 1, light);
         } else {

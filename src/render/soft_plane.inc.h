@@ -93,9 +93,8 @@ struct plane_point { // 8 pixels on a plane
 
 // Shadows on the floor: only of casters (bits) whose shadow's rectangle on the screen touches the
 // packet.
-static __attribute__((noinline)) vi floor_shadow(const struct soft *soft,
-                                                 const struct soft_shadow *shadow, uint64_t bits,
-                                                 int geom, const struct plane_point *p) {
+VEC vi floor_shadow(const struct soft *soft, const struct soft_shadow *shadow, uint64_t bits,
+                    int geom, const struct plane_point *p) {
     int directional = soft->light[shadow->light].directional;
     vi dark = vi_set(0);
     for (; bits; bits &= bits - 1) {
@@ -117,7 +116,8 @@ VEC vi pass_dark(const struct soft *soft, const struct soft_part *part, struct p
             uint64_t bits = shadow->floor_mask[(int)p->px[0] / 4];
             p->dark[pass - 1] = bits ? floor_shadow(soft, shadow, bits, part->geom, p) : vi_set(0);
         } else {
-            p->dark[pass - 1] = in_shadow(soft, shadow, part->geom, p->px, p->py, p->t, p->active);
+            p->dark[pass - 1] =
+                in_shadow_apart(soft, shadow, part->geom, p->px, p->py, p->t, p->active);
         }
     }
     return p->dark[pass - 1];

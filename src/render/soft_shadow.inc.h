@@ -131,9 +131,8 @@ VEC f4 lanes_min(vf a, vf b, vf c, vf d) {
 }
 
 // Lanes (of active) in the shadow of another geom; x, y pixel coordinates, t as ray_at takes it.
-static __attribute__((noinline)) vi in_shadow(const struct soft *soft,
-                                              const struct soft_shadow *shadow, int geom, vf x,
-                                              vf y, vf t, vi active) {
+VEC vi in_shadow(const struct soft *soft, const struct soft_shadow *shadow, int geom, vf x, vf y,
+                 vf t, vi active) {
     int directional = soft->light[shadow->light].directional;
     vf at[3];
     for (int k = 0; k < 3; k++) at[k] = ray_at(&shadow->ray[k], shadow->origin[k], x, y, t);
@@ -155,4 +154,11 @@ static __attribute__((noinline)) vi in_shadow(const struct soft *soft,
         }
     }
     return dark & active;
+}
+
+// The same as a call, for where it is rarely needed.
+static __attribute__((noinline)) vi in_shadow_apart(const struct soft *soft,
+                                                    const struct soft_shadow *shadow, int geom,
+                                                    vf x, vf y, vf t, vi active) {
+    return in_shadow(soft, shadow, geom, x, y, t, active);
 }
