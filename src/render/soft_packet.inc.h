@@ -259,6 +259,12 @@ VEC uint64_t row_bits(const struct row_list *row, int px) {
     return row->count > 64 ? ~(uint64_t)0 : row->mask[px / 4];
 }
 
+// Whether a sample is as far as the sky's nearest point, or there is haze or fog.
+VEC int sky_shows(const struct soft *soft, const struct packet *packet) {
+    vf far = vf_min(vf_min(packet->w[0], packet->w[1]), vf_min(packet->w[2], packet->w[3]));
+    return soft->far.haze | soft->far.fog | vi_any(far <= soft->far.sky_w);
+}
+
 // Whether there is more to it than the sky where nothing else is.
 VEC int far_matters(const struct soft *soft, const struct packet *packet, int transparent) {
     if (soft->far.haze | soft->far.fog | (soft->far.sky_cuts & transparent)) return 1;
@@ -293,6 +299,16 @@ static __attribute__((noinline)) void draw_far(const struct soft *soft, struct p
     }
 }
 
+VEC void draw_sky(const struct soft *soft, struct packet *packet, vi sky, int transparent) {
+    if (far_matters(soft, packet, transparent)) {
+        if (soft->sky) draw_far(soft, packet, sky);
+        return;
+    }
+    for (int s = 0; s < SOFT_SAMPLES; s++) {
+        packet->color[s] = vi_pick(packet->id[s] < 0, sky, packet->color[s]);
+    }
+}
+
 static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const struct row_lists *row,
                                                int px, int py) {
     struct shade_mode opaque = {soft->base_light, soft->base_light_count, 1, 1};
@@ -316,13 +332,9 @@ static __attribute__((noinline)) vi draw_mixed(const struct soft *soft, const st
         }
     }
     if (front->triangles->active_count) shade_triangles(soft, front, &packet, &opaque);
-    vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
-    if (far_matters(soft, &packet, front->count > front->opaque)) {
-        if (soft->sky) draw_far(soft, &packet, sky);
-    } else {
-        for (int s = 0; s < SOFT_SAMPLES; s++) {
-            packet.color[s] = vi_pick(packet.id[s] < 0, sky, packet.color[s]);
-        }
+    if (sky_shows(soft, &packet)) {
+        vi sky = sky_color(soft, (py / 2) * soft->packets_x + px / 4);
+        draw_sky(soft, &packet, sky, front->count > front->opaque);
     }
     if (front->count > front->opaque) {
         struct shade_mode blend = {soft->all_light, soft->light_count, 1, 0};
