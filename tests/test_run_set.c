@@ -61,8 +61,12 @@ static int setup(void **state) {
     make_run("byol_s1", "byol", 0.01, 1, 1, 4, true);
     make_run("byol_s3", "byol", 0.01, 3, 3, 2, false); // failed on its way
     make_run("moco_s1", "moco", 0.02, 1, 5, 4, true);
-    write_file("sweep/byol_s3.failed", "not <finite>\n");
-    write_file("sweep/moco_s2.failed", "no such option\n");
+    char trials[256];
+    struct rl_error err = {0};
+    snprintf(trials, sizeof(trials), "%s/sweep/trials", dir);
+    if (file_make_dirs(trials, &err) != RL_OK) return -1;
+    write_file("sweep/trials/byol_s3.failed", "not <finite>\n");
+    write_file("sweep/trials/moco_s2.failed", "no such option\n");
     return 0;
 }
 

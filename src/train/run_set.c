@@ -12,6 +12,7 @@
 #include "train/metrics_file.h"
 
 enum { SEARCH_DEPTH = 3 }; // folders below the one that is named
+#define TRIALS        "/trials/"
 #define FAILED_SUFFIX ".failed"
 
 const char *const run_state_names[] = {"ended", "running", "stopped", "failed"};
@@ -44,16 +45,25 @@ static void note_row(void *context, const struct metrics_row *row) {
     run->best = fmax(run->best, mean);
 }
 
-// What a sweep says of a trial that failed, in a file beside its folder.
-static bool read_failure(const char *run_path, char *out, size_t size) {
-    char path[RUN_DIR_PATH_BYTES + 16];
+// What a sweep says of a trial that failed: FOLDER/trials/NAME.failed beside FOLDER/NAME (sweep.h).
+static bool read_failure(const char *folder, const char *name, char *out, size_t size) {
+    char path[RUN_DIR_PATH_BYTES + 64];
     struct bytes bytes;
-    snprintf(path, sizeof(path), "%s" FAILED_SUFFIX, run_path);
-    if (file_read(path, 1 << 16, &bytes, NULL) != RL_OK) return false;
+    int length = snprintf(path, sizeof(path), "%s" TRIALS "%s" FAILED_SUFFIX, folder, name);
+    if (length >= (int)sizeof(path) || file_read(path, 1 << 16, &bytes, NULL) != RL_OK)
+        return false;
     snprintf(out, size, "%s", (const char *)bytes.data);
     out[strcspn(out, "\n")] = 0;
     mem_free(bytes.data);
     return true;
+}
+
+static bool has_failed(const struct run_info *run, char *out, size_t size) {
+    char folder[RUN_DIR_PATH_BYTES];
+    const char *slash = strrchr(run->path, '/');
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - run->path) : 1,
+             slash ? run->path : ".");
+    return read_failure(folder, run->name, out, size);
 }
 
 static enum rl_status add_run(struct run_set *set, const struct run_dir *dir,
@@ -76,10 +86,10 @@ static enum rl_status add_run(struct run_set *set, const struct run_dir *dir,
     const char *seed = config_get(&run->config, "", "seed");
     run->seed = seed ? strtoll(seed, NULL, 10) : 0;
     run_dir_file(dir, path, RUN_DIR_FINAL);
-    run->state = read_failure(run->path, run->error, sizeof(run->error)) ? RUN_STATE_FAILED
-                 : run_dir_is_busy(dir)                                  ? RUN_STATE_RUNNING
-                 : file_exists(path)                                     ? RUN_STATE_ENDED
-                                                                         : RUN_STATE_STOPPED;
+    run->state = has_failed(run, run->error, sizeof(run->error)) ? RUN_STATE_FAILED
+                 : run_dir_is_busy(dir)                          ? RUN_STATE_RUNNING
+                 : file_exists(path)                             ? RUN_STATE_ENDED
+                                                                 : RUN_STATE_STOPPED;
     run_dir_file(dir, path, LOGGER_METRICS_FILE);
     if (!file_exists(path)) return RL_OK; // it has just begun
     return metrics_file_read(path, note_row, run, err);
@@ -123,20 +133,22 @@ static int failure_file(const struct dirent *entry) {
 // Trials whose failure is noted and that have no folder.
 static void add_failures(struct run_set *set, const char *folder) {
     struct dirent **entries;
-    int count = scandir(folder, &entries, failure_file, alphasort);
+    char path[RUN_DIR_PATH_BYTES + 16];
+    snprintf(path, sizeof(path), "%s" TRIALS, folder);
+    int count = scandir(path, &entries, failure_file, alphasort);
     for (int i = 0; i < count; i++) {
-        char path[RUN_DIR_PATH_BYTES];
-        int length = snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-        free(entries[i]);
-        if (length >= (int)sizeof(path)) continue;
-        path[length - (int)strlen(FAILED_SUFFIX)] = 0;
         struct run_failure failure;
-        if (file_is_dir(path) || !read_failure(path, failure.error, sizeof(failure.error)))
-            continue;
-        snprintf(failure.name, sizeof(failure.name), "%s", strrchr(path, '/') + 1);
-        size_t each = sizeof(failure), old = (size_t)set->n_failures * each;
-        set->failures = mem_grow(set->failures, old, old + each);
-        set->failures[set->n_failures++] = failure;
+        char *name = entries[i]->d_name;
+        name[strlen(name) - strlen(FAILED_SUFFIX)] = 0;
+        int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
+        if (length < (int)sizeof(path) && !file_is_dir(path) &&
+            read_failure(folder, name, failure.error, sizeof(failure.error))) {
+            snprintf(failure.name, sizeof(failure.name), "%s", name);
+            size_t each = sizeof(failure), old = (size_t)set->n_failures * each;
+            set->failures = mem_grow(set->failures, old, old + each);
+            set->failures[set->n_failures++] = failure;
+        }
+        free(entries[i]);
     }
     if (count >= 0) free(entries);
 }
