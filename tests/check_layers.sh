@@ -9,12 +9,14 @@ declare -A may=(
     [ssl]="ssl encoders replay nn math base" [density]="density nn math base"
     [agents]="agents encoders replay nn math base"
     [train]="train agents ssl encoders envs replay render density nn math base"
-    [viewer]="viewer envs render base" [cli]="cli viewer train agents ssl encoders envs replay render density nn math base"
+    [viewer]="viewer envs render base" [cli]="cli viewer export train agents ssl encoders envs replay render density nn math base"
+    [api]="api train agents ssl encoders envs nn base"
+    [export]="export train agents ssl encoders envs nn math base"
 )
 declare -A library=( # header pattern -> folders that may include it
     [cblas]="math" [yaml.h]="base" [xxhash]="base replay train" [jansson]="nn train render" [lz4]="replay" [zlib.h]="replay"
     [mujoco/]="render envs viewer train cli" [GLFW/]="viewer" [libav]="viewer" [plplot]="viewer" [EGL/]="render" [mpi.h]="train"
-    [png.h]="base" [pb-c]="train"
+    [png.h]="base" [pb-c]="train export"
 )
 bad=0
 while IFS=: read -r file line text; do

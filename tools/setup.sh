@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 required=(build-essential cmake ninja-build pkg-config python3 python3-pip libopenblas-dev libyaml-dev
     libjansson-dev libxxhash-dev liblz4-dev libpng-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev)
-optional=(libglfw3-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
+optional=(libglfw3-dev libopenmpi-dev openmpi-bin libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
     libplplot-dev plplot-driver-cairo)
 [ "${1:-}" != test ] || optional+=(clang xvfb libegl1)
 

@@ -75,10 +75,11 @@ struct agent {
     struct params target; // same layout; the agent moves the parts that it uses
     struct tape *tape;
     struct pool *pool;
-    struct rng noise_rng;  // exploration
-    struct rng update_rng; // target smoothing, sampled actions
-    int64_t updates;       // done so far
-    struct agent_tap *tap; // NULL outside of tests
+    struct rng noise_rng;             // exploration
+    struct rng update_rng;            // target smoothing, sampled actions
+    int64_t updates;                  // done so far
+    const struct gradient_sync *sync; // other ranks; NULL: none
+    struct agent_tap *tap;            // NULL outside of tests
 };
 
 // Keeps spec->encoder and pool. config may be NULL (defaults). NULL + err.

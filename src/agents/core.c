@@ -81,6 +81,7 @@ void learner_release(struct learner *learner) {
 enum rl_status learner_step(struct learner *learner, struct agent *agent, struct metrics *metrics,
                             struct rl_error *err) {
     if (agent->tap) agent->tap->gradient(agent->tap->context, &learner->params);
+    gradient_average(agent->sync, &learner->params);
     double norm;
     if (optimizer_step(&learner->optimizer, agent->pool, 1.0, &norm, err) != RL_OK) {
         return rl_fail_context(err, "update %lld of %s", (long long)agent->updates,

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -227,6 +228,19 @@ static bool has_assets(const char *dir) {
     return length > 0 && (size_t)length < sizeof path && file_is_dir(path);
 }
 
+// share/rlrun above the folder of a program or library; cuts the name off `binary`. The library's
+// folder may lie deeper (lib/x86_64-linux-gnu).
+static bool has_installed(char *binary, char found[4096]) {
+    const char *folder = dirname(binary);
+    for (int up = 0; *binary && up < 2; up++) {
+        snprintf(found, 4096, "%s/../%sshare/rlrun", folder, up ? "../" : "");
+        if (has_assets(found)) return true;
+    }
+    return false;
+}
+
+static const char here; // an address of the object that this code is in
+
 const char *file_data_dir(void) {
     static char found[4096];
     if (found[0]) return found;
@@ -235,13 +249,15 @@ const char *file_data_dir(void) {
         snprintf(found, sizeof found, "%s", forced);
         return found;
     }
-    char program[2048];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length > 0) {
-        program[length] = '\0';
-        snprintf(found, sizeof found, "%s/../share/rlrun", dirname(program));
-        if (has_assets(found)) return found;
+    char path[2048];
+    Dl_info binary; // of this code: librlrun.so in another program, or the program itself
+    if (dladdr(&here, &binary) && binary.dli_fname && strstr(binary.dli_fname, ".so")) {
+        snprintf(path, sizeof path, "%s", binary.dli_fname);
+    } else {
+        ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+        path[length > 0 ? length : 0] = '\0';
     }
+    if (has_installed(path, found)) return found;
     snprintf(found, sizeof found, "%s", RLRUN_SOURCE_DIR);
     return found;
 }

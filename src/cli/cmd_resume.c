@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/train_session.h"
 #include "train/run_dir.h"
+#include "train/shards.h"
 
 static const struct opt_spec no_specs[] = {OPT_END};
 static const struct opt_table no_table = {"", no_specs};
@@ -52,16 +53,19 @@ static enum rl_status resume(const char *word, const struct config *changes, str
     struct config config = {0};
     struct run_dir dir = {.lock_fd = -1};
     enum rl_status status = check_changes(changes, err);
-    if (status == RL_OK) status = run_dir_open(&dir, word, err);
+    if (status == RL_OK) status = comm_start(&trainer->comm, err);
+    if (status == RL_OK) status = shards_open(trainer->comm, &dir, word, err);
     if (status == RL_OK) status = read_config(dir.path, changes, &config, err);
     if (status == RL_OK) status = parts_read_options(&trainer->parts, NULL, &config, err);
     if (status == RL_OK) status = trainer_create(trainer, &config, err);
     if (status == RL_OK) status = trainer_resume(trainer, dir.path, err);
     if (status == RL_OK) status = train_session(trainer, err);
+    struct comm *comm = trainer->comm;
     trainer_release(trainer);
     mem_free(trainer);
     config_release(&config);
     run_dir_close(&dir);
+    if (status == RL_OK || status == RL_EINTERRUPT) comm_finish(comm);
     return status;
 }
 

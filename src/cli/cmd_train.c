@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/train_session.h"
 #include "train/run_dir.h"
+#include "train/shards.h"
 
 #define TABLE_LIMIT 128
 
@@ -42,7 +43,7 @@ static enum rl_status start_run(struct trainer *trainer, struct config *config, 
     }
     struct text yaml = {0};
     parts_dump(&trainer->parts, &yaml);
-    status = run_dir_create(dir, run->run_dir, name, yaml.data, err);
+    status = shards_create(trainer->comm, dir, run->run_dir, name, yaml.data, err);
     text_release(&yaml);
     return status == RL_OK ? trainer_start(trainer, dir->path, err) : status;
 }
@@ -61,13 +62,16 @@ enum rl_status cmd_train(const char *agent, int argc, char **argv, struct rl_err
             status = rl_fail(err, RL_EUSAGE, "unexpected word '%.60s'; see rlrun %s --help",
                              args.words[0], agent);
         }
+        if (status == RL_OK) status = comm_start(&trainer->comm, err);
         if (status == RL_OK) status = parts_read_options(&trainer->parts, agent, &args.config, err);
         if (status == RL_OK) status = start_run(trainer, &args.config, &dir, err);
         if (status == RL_OK) status = train_session(trainer, err);
     }
+    struct comm *comm = trainer->comm;
     trainer_release(trainer);
     mem_free(trainer);
     run_dir_close(&dir);
+    if (status == RL_OK || status == RL_EINTERRUPT) comm_finish(comm);
     args_release(&args);
     return status;
 }

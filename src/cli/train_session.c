@@ -48,16 +48,18 @@ enum rl_status train_session(struct trainer *trainer, struct rl_error *err) {
     trainer->make_gif = video_gif;
     struct progress progress;
     struct progress_state state = progress_state(trainer);
-    fprintf(stderr, "run folder %s; agent %s, environment %s, encoder %s, seed %lld\n",
-            trainer->run_dir, trainer->parts.agent_name, env_spec(trainer->env)->name,
-            trainer->parts.run.encoder, (long long)trainer->parts.run.seed);
-    progress_start(&progress, stderr, &state);
+    bool shown = comm_rank(trainer->comm) == 0;
+    if (shown)
+        fprintf(stderr, "run folder %s; agent %s, environment %s, encoder %s, seed %lld\n",
+                trainer->run_dir, trainer->parts.agent_name, env_spec(trainer->env)->name,
+                trainer->parts.run.encoder, (long long)trainer->parts.run.seed);
+    progress_start(&progress, shown ? stderr : NULL, &state);
     log_set_handler(log_beside_progress, &progress);
     enum rl_status status = trainer_run(trainer, on_progress, &progress, err);
     log_set_handler(command_log, NULL);
     progress_stop(&progress);
     for (int i = 0; i < 3; i++) sigaction(signals[i], &old[i], NULL);
-    if (status != RL_OK) return status;
+    if (status != RL_OK || !shown) return status;
     printf("%s: %lld steps, %lld frames, %lld updates in %.1f s; ", trainer->run_dir,
            (long long)trainer->count.steps, (long long)trainer->count.frames,
            (long long)trainer->count.updates, trainer_wall_s(trainer));

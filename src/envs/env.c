@@ -365,6 +365,10 @@ const struct env_spec *env_spec(const struct env *env) {
     return &env->spec;
 }
 
+void env_seed(struct env *env, uint64_t seed) {
+    env->physics.rng = rng_fork(seed, "env");
+}
+
 int64_t env_unstable_count(const struct env *env) {
     return env->unstable;
 }

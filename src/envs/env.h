@@ -55,6 +55,8 @@ RL_CHECKED enum rl_status env_reset(struct env *env, struct time_step *step, str
 // episode (discount 0, reward 0 for that frame) and counts in env_unstable_count.
 RL_CHECKED enum rl_status env_step(struct env *env, const double *action, struct time_step *step,
                                    struct rl_error *err);
+// The random stream starts anew; it is used from the next reset on.
+void env_seed(struct env *env, uint64_t seed);
 int64_t env_unstable_count(const struct env *env);
 
 // The whole state of the environment (physics, task, random stream, episode position) as bytes, for

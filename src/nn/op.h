@@ -23,6 +23,10 @@ bool tensor_reached(const struct tensor *y);
 // Records backward with a copy of the context, which lives in the arena.
 void op_record(struct tape *tape, tape_backward_fn backward, const void *context, size_t size);
 
+// Tells the tape's trace, if there is one, what was computed.
+void op_trace(const struct tape *tape, const struct trace_event *event);
+#define OP_TRACE(tape, ...) op_trace(tape, &(struct trace_event){__VA_ARGS__})
+
 int tensor_columns(const struct tensor *x); // last dimension
 int tensor_rows(const struct tensor *x);    // product of the others
 

@@ -27,6 +27,7 @@ static struct tensor *unary(struct tape *tape, const char *name, enum vec_op op,
     struct tensor *y = op_result_like(tape, x, wants);
     vec_run(tape_pool(tape), op,
             &(struct vec_args){.x = x->data, .out = y->data, .a = (real)a, .b = (real)b}, x->count);
+    OP_TRACE(tape, .name = name, .y = y, .x = x, .scale = a, .shift = b);
     struct unary_context context = {x, y, grad, (real)a, (real)b};
     if (wants) op_record(tape, unary_backward, &context, sizeof context);
     return y;
@@ -92,6 +93,7 @@ static struct tensor *binary(struct tape *tape, const char *name, enum vec_op op
     struct tensor *y = op_result_like(tape, a, wants_a || wants_b);
     vec_run(tape_pool(tape), op, &(struct vec_args){.x = a->data, .y = b->data, .out = y->data},
             a->count);
+    OP_TRACE(tape, .name = name, .y = y, .x = a, .weight = b);
     struct binary_context context = {a, b, y, wants_a, wants_b, grad, sign};
     if (y->grad) op_record(tape, binary_backward, &context, sizeof context);
     return y;
@@ -152,6 +154,7 @@ struct tensor *op_add_row(struct tape *tape, struct tensor *x, struct tensor *b)
     struct row_context c = row_context(tape, "op_add_row", x, b);
     vec_add_row(tape_pool(tape), tensor_rows(x), tensor_columns(x), x->data, b->data, false,
                 c.y->data);
+    OP_TRACE(tape, .name = "op_add_row", .y = c.y, .x = x, .weight = b);
     if (c.y->grad) op_record(tape, add_row_backward, &c, sizeof c);
     return c.y;
 }
@@ -173,6 +176,7 @@ struct tensor *op_mul_row(struct tape *tape, struct tensor *x, struct tensor *b)
     struct row_context c = row_context(tape, "op_mul_row", x, b);
     vec_mul_row(tape_pool(tape), tensor_rows(x), tensor_columns(x), x->data, b->data, false,
                 c.y->data);
+    OP_TRACE(tape, .name = "op_mul_row", .y = c.y, .x = x, .weight = b);
     if (c.y->grad) op_record(tape, mul_row_backward, &c, sizeof c);
     return c.y;
 }

@@ -61,6 +61,8 @@ struct tensor *op_layer_norm(struct tape *tape, struct tensor *x, struct tensor 
     c.rstd = ARENA_ARRAY(tape_arena(tape), real, c.rows);
     norm_layer_forward(tape_pool(tape), c.rows, c.columns, x->data, data_or_null(weight),
                        data_or_null(bias), eps, c.y->data, c.mean, c.rstd);
+    OP_TRACE(tape, .name = "op_layer_norm", .y = c.y, .x = x, .weight = weight, .bias = bias,
+             .shift = eps);
     if (c.y->grad) op_record(tape, layer_norm_backward, &c, sizeof c);
     return c.y;
 }
@@ -271,5 +273,7 @@ struct tensor *op_attention_qkv(struct tape *tape, struct tensor *qkv, int heads
     c.shape.in_stride = qkv->dim[2];
     c.offset = heads * c.shape.size;
     c.wants_q = c.wants_k = c.wants_v = op_wants(tape, "op_attention_qkv", qkv);
-    return attention(tape, &c, weights_out);
+    struct tensor *y = attention(tape, &c, weights_out);
+    OP_TRACE(tape, .name = "op_attention_qkv", .y = y, .x = qkv, .heads = heads);
+    return y;
 }

@@ -106,6 +106,7 @@ struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, 
     } else if (relu) {
         vec_run(pool, VEC_RELU, &(struct vec_args){.x = c.y->data, .out = c.y->data}, c.y->count);
     }
+    OP_TRACE(tape, .name = "op_linear", .y = c.y, .x = x, .weight = w, .bias = b, .relu = relu);
     if (c.y->grad) op_record(tape, linear_backward, &c, sizeof c);
     return c.y;
 }
@@ -226,6 +227,9 @@ static struct tensor *conv_run(struct tape *tape, const char *name, struct conv_
                      space);
     }
     arena_reset(tape_arena(tape), mark);
+    OP_TRACE(tape, .name = name, .y = c->y, .x = x, .weight = w, .bias = c->b, .pixels = c->pixels,
+             .scale = (double)c->scale, .shift = (double)c->shift, .stride = stride, .pad = pad,
+             .kernel = w->dim[0], .relu = c->relu);
     if (c->y->grad) op_record(tape, conv_layer_backward, c, sizeof *c);
     return c->y;
 }
@@ -271,6 +275,8 @@ struct tensor *op_max_pool(struct tape *tape, struct tensor *x, int kernel, int 
     c.y = op_result(tape, 4, dim, op_wants(tape, "op_max_pool", x));
     if (c.y->grad) c.winner = ARENA_ARRAY(tape_arena(tape), uint8_t, c.y->count);
     pool2d_max_forward(tape_pool(tape), &c.shape, x->data, c.y->data, c.winner);
+    OP_TRACE(tape, .name = "op_max_pool", .y = c.y, .x = x, .kernel = kernel, .stride = stride,
+             .pad = pad);
     if (c.y->grad) op_record(tape, max_pool_backward, &c, sizeof c);
     return c.y;
 }
@@ -288,6 +294,7 @@ struct tensor *op_mean_pool(struct tape *tape, struct tensor *x) {
     c.y = op_result_2d(tape, x->dim[0], x->dim[3], op_wants(tape, "op_mean_pool", x));
     pool2d_mean_forward(tape_pool(tape), x->dim[0], x->dim[1] * x->dim[2], x->dim[3], x->data,
                         c.y->data);
+    OP_TRACE(tape, .name = "op_mean_pool", .y = c.y, .x = x);
     if (c.y->grad) op_record(tape, mean_pool_backward, &c, sizeof c);
     return c.y;
 }

@@ -76,6 +76,7 @@ struct tensor *op_concat(struct tape *tape, struct tensor *a, struct tensor *b) 
     struct tensor *y = op_result(tape, a->ndim, dim, wants_a || wants_b);
     copy_columns(tensor_rows(a), first, a->data, first, y->data, first + second, false);
     copy_columns(tensor_rows(a), second, b->data, second, y->data + first, first + second, false);
+    OP_TRACE(tape, .name = "op_concat", .y = y, .x = a, .weight = b);
     struct concat_context context = {a, b, y, wants_a, wants_b};
     if (y->grad) op_record(tape, concat_backward, &context, sizeof context);
     return y;
@@ -136,6 +137,7 @@ struct tensor *op_columns(struct tape *tape, struct tensor *x, int begin, int co
     dim[x->ndim - 1] = count;
     struct tensor *y = op_result(tape, x->ndim, dim, op_wants(tape, "op_columns", x));
     copy_columns(tensor_rows(x), count, x->data + begin, tensor_columns(x), y->data, count, false);
+    OP_TRACE(tape, .name = "op_columns", .y = y, .x = x, .begin = begin);
     struct pick_context context = {.x = x, .y = y, .begin = begin};
     if (y->grad) op_record(tape, columns_backward, &context, sizeof context);
     return y;
@@ -164,6 +166,7 @@ struct tensor *op_gather_rows(struct tape *tape, struct tensor *x, const int *ro
         kept[i] = rows[i];
         memcpy(y->data + (size_t)i * each, x->data + (size_t)rows[i] * each, each * sizeof(real));
     }
+    OP_TRACE(tape, .name = "op_gather_rows", .y = y, .x = x, .begin = count ? rows[0] : 0);
     struct pick_context context = {.x = x, .y = y, .rows = kept};
     if (y->grad) op_record(tape, gather_backward, &context, sizeof context);
     return y;

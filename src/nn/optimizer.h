@@ -23,6 +23,17 @@ struct optimizer {
     int64_t step;
 };
 
+// Learners elsewhere that work on the same weights: what makes one gradient of all of theirs, just
+// before a step. NULL, or average NULL: alone.
+struct gradient_sync {
+    void *context;
+    void (*average)(void *context, real *grad, size_t count);
+};
+static inline void gradient_average(const struct gradient_sync *sync, struct params *params) {
+    if (sync && sync->average && params->count)
+        sync->average(sync->context, params->grad, params->count);
+}
+
 struct optimizer_hyper optimizer_adam(double lr); // torch's defaults
 
 void optimizer_init(struct optimizer *optimizer, struct params *params,

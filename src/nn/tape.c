@@ -18,6 +18,8 @@ struct tape {
     struct arena arena;
     struct pool *pool;
     bool recording;
+    tape_trace_fn trace;
+    void *trace_context;
     struct record *last;
     struct tensor *newest; // results whose gradient buffer may be unset
     unsigned pass;
@@ -65,6 +67,15 @@ bool tape_set_recording(struct tape *tape, bool on) {
     bool old = tape->recording;
     tape->recording = on;
     return old;
+}
+
+void tape_set_trace(struct tape *tape, tape_trace_fn trace, void *context) {
+    tape->trace = trace;
+    tape->trace_context = context;
+}
+
+void op_trace(const struct tape *tape, const struct trace_event *event) {
+    if (tape->trace) tape->trace(tape->trace_context, event);
 }
 
 bool tape_is_recording(const struct tape *tape) {

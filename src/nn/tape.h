@@ -36,12 +36,27 @@ struct tensor {
 
 struct tape; // owns its arena
 
+// What one operation read and computed, for whoever follows a forward pass (src/export). y is NULL
+// for none of them; the other fields are those that the operation has.
+struct trace_event {
+    const char *name;                           // "op_conv"
+    const struct tensor *y, *x, *weight, *bias; // weight is also the second of two operands
+    const uint8_t *pixels;                      // instead of x
+    double scale, shift;                        // of the pixels; shift: a norm's eps
+    int stride, pad, kernel, heads, begin;
+    bool relu;
+};
+typedef void (*tape_trace_fn)(void *context, const struct trace_event *event);
+
 // arena_bytes bounds everything one update needs (activations and their gradients).
 struct tape *tape_create(size_t arena_bytes, struct pool *pool, struct rl_error *err);
 void tape_destroy(struct tape *tape);
 void tape_reset(struct tape *tape);
 struct arena *tape_arena(struct tape *tape); // for scratch that lives until the reset
 struct pool *tape_pool(struct tape *tape);
+
+// Calls trace after each operation that has a trace event, until set to NULL; survives resets.
+void tape_set_trace(struct tape *tape, tape_trace_fn trace, void *context);
 
 // Recording is on after a reset; off = no gradients are kept (targets, acting).
 bool tape_set_recording(struct tape *tape, bool on); // returns the old setting

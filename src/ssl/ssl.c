@@ -407,6 +407,8 @@ static double rate_scale(const struct ssl *ssl) {
 static enum rl_status step_weights(struct ssl *ssl, struct metrics *metrics, struct rl_error *err) {
     struct pool *pool = ((struct driver *)ssl->driver)->pool;
     double scale = rate_scale(ssl), norm, heads_norm;
+    gradient_average(ssl->sync, &ssl->encoder->params);
+    gradient_average(ssl->sync, &ssl->heads);
     enum rl_status status = optimizer_step(&ssl->encoder_optimizer, pool, scale, &norm, err);
     if (status == RL_OK)
         status = optimizer_step(&ssl->heads_optimizer, pool, scale, &heads_norm, err);

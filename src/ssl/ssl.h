@@ -101,7 +101,8 @@ struct ssl {
     struct params target_encoder, target_heads; // momentum copies
     struct optimizer encoder_optimizer, heads_optimizer;
     struct tape *tape;
-    struct rng rng; // samples, augmentation, masks
+    struct rng rng;                   // samples, augmentation, masks
+    const struct gradient_sync *sync; // other ranks; NULL: none
     int action_dim;
     int action_width;    // of what predictors see: steps * action_dim, or 0
     int64_t index_count; // as in ssl_spec

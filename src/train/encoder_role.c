@@ -21,8 +21,10 @@ enum rl_status encoder_role_create(struct trainer *trainer, struct rl_error *err
     trainer->encode_tape =
         tape_create(encoder_tape_bytes(parts->encoder, SNAPSHOT_BATCH), NULL, err);
     if (!trainer->encode_tape) return RL_ENOMEM;
-    return publisher_init(&trainer->publisher, parts->encoder, trainer->replay,
-                          parts->loop.latent_clip, err);
+    enum rl_status status = publisher_init(&trainer->publisher, parts->encoder, trainer->replay,
+                                           parts->loop.latent_clip, err);
+    trainer->publisher.candidate.comm = trainer->comm;
+    return status;
 }
 
 void encoder_role_release(struct trainer *trainer) {
@@ -56,7 +58,8 @@ void encoder_role_plan(struct trainer *trainer) {
     trainer->tick_ssl_steps = 0;
     if (learns(trainer)) {
         count->ssl_debt += (double)trainer->tick_steps * ssl_rate(trainer);
-        if (trainer->window.end - trainer->window.begin >= ENTRIES_BEFORE_SSL) {
+        int64_t entries = trainer->window.end - trainer->window.begin;
+        if (comm_least(trainer->comm, COMM_POLICY, entries) >= ENTRIES_BEFORE_SSL) {
             trainer->tick_ssl_steps = (int64_t)floor(count->ssl_debt);
             count->ssl_debt -= (double)trainer->tick_ssl_steps;
         }
@@ -95,7 +98,8 @@ enum rl_status encoder_role_join(struct trainer *trainer, struct rl_error *err) 
     bool first =
         parts->snapshot.version == 0 && trainer->count.steps >= parts->agent->schedule.random_steps;
     if (first) publisher_begin(&trainer->publisher, publish_weights(trainer), trainer->window);
-    bool complete = trainer->publisher.active && trainer->publish_left < SNAPSHOT_BATCH;
+    bool complete = trainer->publisher.active &&
+                    comm_most(trainer->comm, COMM_POLICY, trainer->publish_left) < SNAPSHOT_BATCH;
     if (!first && !complete) return RL_OK;
     bool align = parts->loop.align == PUBLISH_ALIGN_ROTATE;
     double correlation = publisher_commit(&trainer->publisher, trainer->encode_tape,

@@ -1,11 +1,13 @@
 #include "train/policy.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "nn/safetensors.h"
 #include "train/checkpoint.h"
 
 enum rl_status policy_init(struct policy *policy, struct parts *parts, struct rl_error *err) {
@@ -41,8 +43,9 @@ enum rl_status policy_reload(struct policy *policy, const char *run_dir, struct 
     return checkpoint_load_part(path, visit_policy, policy->parts, err);
 }
 
-enum rl_status policy_load(struct policy *policy, const char *run_dir, uint64_t env_seed,
-                           struct env **env, struct rl_error *err) {
+// A policy as run_dir's configuration says, its weights not yet read.
+static enum rl_status open_policy(struct policy *policy, const char *run_dir, uint64_t env_seed,
+                                  struct env **env, struct rl_error *err) {
     *policy = (struct policy){0};
     *env = NULL;
     struct parts *parts = MEM_NEW(struct parts);
@@ -60,13 +63,88 @@ enum rl_status policy_load(struct policy *policy, const char *run_dir, uint64_t 
     if (status == RL_OK) status = policy_init(policy, parts, err);
     policy->parts = parts;
     policy->owned = true;
-    if (status == RL_OK) status = policy_reload(policy, run_dir, err);
     config_release(&config);
+    return status;
+}
+
+static enum rl_status opened(struct policy *policy, struct env **env, enum rl_status status) {
     if (status == RL_OK) return RL_OK;
     env_destroy(*env);
     *env = NULL;
     policy_release(policy);
     return status;
+}
+
+enum rl_status policy_load(struct policy *policy, const char *run_dir, uint64_t env_seed,
+                           struct env **env, struct rl_error *err) {
+    enum rl_status status = open_policy(policy, run_dir, env_seed, env, err);
+    if (status == RL_OK) status = policy_reload(policy, run_dir, err);
+    return opened(policy, env, status);
+}
+
+// --- RUN/final.safetensors (written by store_final) ---
+
+static enum rl_status take(const struct st_file *file, const char *prefix, const char *name,
+                           size_t count, real *out, struct rl_error *err) {
+    char full[PARAM_NAME_BYTES + 16];
+    snprintf(full, sizeof full, "%s.%s", prefix, name);
+    const struct st_tensor *tensor = st_find(file, full);
+    if (!tensor || tensor->count != (int64_t)count)
+        return rl_fail(err, RL_EFORMAT, "tensor '%s' is missing or does not fit the run", full);
+    for (size_t i = 0; i < count; i++) {
+        double value = st_get(tensor, (int64_t)i);
+        if (!isfinite(value)) return rl_fail(err, RL_EFORMAT, "tensor '%s' is not finite", full);
+        out[i] = (real)value;
+    }
+    return RL_OK;
+}
+
+static enum rl_status take_params(const struct st_file *file, const char *prefix,
+                                  struct params *params, struct rl_error *err) {
+    for (int i = 0; i < params->n_items; i++) {
+        const struct param_item *item = &params->items[i];
+        enum rl_status status =
+            take(file, prefix, item->name, item->count, params->value + item->offset, err);
+        if (status != RL_OK) return status;
+    }
+    return RL_OK;
+}
+
+static enum rl_status take_weights(const struct st_file *file, struct parts *parts,
+                                   struct rl_error *err) {
+    struct snapshot *snapshot = &parts->snapshot;
+    size_t dim = (size_t)snapshot->dim;
+    enum rl_status status = take_params(file, "agent", &parts->agent->params, err);
+    if (status != RL_OK || !parts->encoder) return status;
+    if (parts->features == FEATURE_KIND_PIXELS)
+        return take_params(file, "encoder", &parts->encoder->params, err);
+    status = take_params(file, "encoder", &snapshot->params, err);
+    if (status == RL_OK) status = take(file, "snapshot", "mean", dim, snapshot->mean, err);
+    if (status == RL_OK)
+        status = take(file, "snapshot", "inverse_std", dim, snapshot->inverse_std, err);
+    if (status == RL_OK)
+        status = take(file, "snapshot", "rotation", dim * dim, snapshot->rotation, err);
+    return status;
+}
+
+enum rl_status policy_load_final(struct policy *policy, const char *path, uint64_t env_seed,
+                                 struct env **env, struct rl_error *err) {
+    char folder[4096];
+    struct st_file file;
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash) *slash = '\0';
+    *policy = (struct policy){0};
+    *env = NULL;
+    enum rl_status status = st_read(path, &file, err);
+    if (status != RL_OK) return status;
+    status = open_policy(policy, slash ? folder : ".", env_seed, env, err);
+    if (status == RL_OK) {
+        status = take_weights(&file, policy->parts, err);
+        if (status != RL_OK) rl_fail_context(err, "%s", path);
+    }
+    st_release(&file);
+    return opened(policy, env, status);
 }
 
 // Drops the oldest frame's channels and appends the new frame's.

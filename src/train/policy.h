@@ -22,6 +22,10 @@ void policy_release(struct policy *policy);
 // releases the policy.
 RL_CHECKED enum rl_status policy_load(struct policy *policy, const char *run_dir, uint64_t env_seed,
                                       struct env **env, struct rl_error *err);
+// The same with the weights of a file RUN/final.safetensors, whose folder has the configuration.
+RL_CHECKED enum rl_status policy_load_final(struct policy *policy, const char *path,
+                                            uint64_t env_seed, struct env **env,
+                                            struct rl_error *err);
 // Reads the run's newest checkpoint again (viewer's hot reload).
 RL_CHECKED enum rl_status policy_reload(struct policy *policy, const char *run_dir,
                                         struct rl_error *err);

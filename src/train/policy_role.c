@@ -117,6 +117,7 @@ enum rl_status policy_role_update(struct trainer *trainer, struct rl_error *err)
     if (status == RL_OK) batch_source_learned(&trainer->batches);
     if (status == RL_OK && parts->features == FEATURE_KIND_PIXELS) {
         double norm;
+        gradient_average(parts->agent->sync, &parts->encoder->params);
         status = optimizer_step(&parts->encoder_optimizer, trainer->kernels, 1, &norm, err);
         metrics_add(metrics, "encoder_grad_norm", norm);
     }

@@ -96,18 +96,23 @@ void snapshot_encode(struct snapshot *snapshot, struct tape *tape, int n, const 
     snapshot_finish_rows(snapshot, tape_pool(tape), n, out);
 }
 
-static void fit_standard(struct snapshot *snapshot, int64_t n, const real *raw) {
+// Returns the number of rows on all ranks.
+static double fit_standard(struct snapshot *snapshot, int64_t n, const real *raw) {
     int dim = snapshot->dim;
     double largest = 0;
-    double *std = MEM_ARRAY(double, dim);
+    double *std = MEM_ARRAY(double, 3 * dim + 1), *sum = std + dim, *square = sum + dim,
+           *total = square + dim;
+    *total = (double)n;
     for (int j = 0; j < dim; j++) {
-        double sum = 0, square = 0;
         for (int64_t i = 0; i < n; i++) {
             double x = (double)raw[i * dim + j];
-            sum += x;
-            square += x * x;
+            sum[j] += x;
+            square[j] += x * x;
         }
-        double mean = sum / (double)n, variance = square / (double)n - mean * mean;
+    }
+    comm_sum(snapshot->comm, COMM_POLICY, sum, 2 * (size_t)dim + 1);
+    for (int j = 0; j < dim; j++) {
+        double mean = sum[j] / *total, variance = square[j] / *total - mean * mean;
         snapshot->mean[j] = (real)mean;
         std[j] = variance > 0 ? sqrt(variance) : 0;
         if (std[j] > largest) largest = std[j];
@@ -116,50 +121,54 @@ static void fit_standard(struct snapshot *snapshot, int64_t n, const real *raw) 
         double floor = largest * STD_FLOOR + 1e-8;
         snapshot->inverse_std[j] = (real)(1 / (std[j] > floor ? std[j] : floor));
     }
+    double all = *total;
     mem_free(std);
+    return all;
 }
 
 // cross = new' old / n of the standardised rows, plus a little of the identity.
-static void cross_covariance(const struct snapshot *snapshot, int64_t n, const real *raw,
-                             const float *old, double *cross) {
+static void cross_covariance(const struct snapshot *snapshot, int64_t n, double total,
+                             const real *raw, const float *old, double *cross) {
     int dim = snapshot->dim;
     memset(cross, 0, (size_t)dim * dim * sizeof *cross);
     for (int64_t i = 0; i < n; i++) {
         for (int j = 0; j < dim; j++) {
             double x = (double)((raw[i * dim + j] - snapshot->mean[j]) * snapshot->inverse_std[j]);
             for (int k = 0; k < dim; k++)
-                cross[j * dim + k] += x * (double)old[i * dim + k] / (double)n;
+                cross[j * dim + k] += x * (double)old[i * dim + k] / total;
         }
     }
+    comm_sum(snapshot->comm, COMM_POLICY, cross, (size_t)dim * (size_t)dim);
     for (int j = 0; j < dim; j++) cross[j * dim + j] += ALIGN_RIDGE;
 }
 
 // Correlation of new R with old over all entries: tr(R' cross) / (|new| |old|).
-static double alignment(const struct snapshot *snapshot, int64_t n, const real *raw,
+static double alignment(const struct snapshot *snapshot, int64_t n, double total, const real *raw,
                         const float *old, const double *cross, const double *rotation) {
     int dim = snapshot->dim;
-    double dot = 0, new_square = 0, old_square = 0;
+    double dot = 0, squares[2] = {0, 0};
     for (int i = 0; i < dim * dim; i++) dot += cross[i] * rotation[i];
     for (int64_t i = 0; i < n * dim; i++) {
         int j = (int)(i % dim);
         double x = (double)((raw[i] - snapshot->mean[j]) * snapshot->inverse_std[j]);
-        new_square += x * x / (double)n;
-        old_square += (double)old[i] * (double)old[i] / (double)n;
+        squares[0] += x * x / total;
+        squares[1] += (double)old[i] * (double)old[i] / total;
     }
-    double scale = sqrt(new_square * old_square);
+    comm_sum(snapshot->comm, COMM_POLICY, squares, 2);
+    double scale = sqrt(squares[0] * squares[1]);
     return scale > 0 ? dot / scale : 0;
 }
 
 double snapshot_fit(struct snapshot *snapshot, int64_t n, const real *raw, const float *old) {
     int dim = snapshot->dim;
-    fit_standard(snapshot, n, raw);
+    double total = fit_standard(snapshot, n, raw);
     double *work = MEM_ARRAY(double, 4 * (size_t)dim * dim), *cross = work,
            *rotation = work + dim * dim;
     double correlation = 1;
     if (old) {
-        cross_covariance(snapshot, n, raw, old, cross);
+        cross_covariance(snapshot, n, total, raw, old, cross);
         polar_factor(dim, cross, rotation, work + 2 * dim * dim);
-        correlation = alignment(snapshot, n, raw, old, cross, rotation);
+        correlation = alignment(snapshot, n, total, raw, old, cross, rotation);
     } else {
         for (int i = 0; i < dim; i++) rotation[i * dim + i] = 1;
     }

@@ -7,6 +7,7 @@
 
 #include "encoders/encoder.h"
 #include "nn/state.h"
+#include "train/comm.h"
 
 struct snapshot {
     struct encoder *encoder; // definition, borrowed
@@ -17,6 +18,7 @@ struct snapshot {
     real *scratch;            // (SNAPSHOT_BATCH, dim)
     double clip;              // 0 = none
     int64_t version;          // 0 = nothing published yet
+    struct comm *comm;        // ranks whose rows count in a fit too; NULL: none; not copied
 };
 
 // Rows are encoded in batches of at most this many.
@@ -38,6 +40,6 @@ void snapshot_encode(struct snapshot *snapshot, struct tape *tape, int n, const 
                      real *out);
 
 // Sets mean and inverse_std from n raw rows, and the rotation so that the new rows fall on the old
-// ones (n, dim) as nearly as a rotation can bring them; old NULL = identity. Returns the mean
-// correlation of the aligned rows with the old ones (1 without old).
+// ones (n, dim), of all ranks, as nearly as a rotation can bring them; old NULL = identity. Returns
+// the mean correlation of the aligned rows with the old ones (1 without old).
 double snapshot_fit(struct snapshot *snapshot, int64_t n, const real *raw, const float *old);

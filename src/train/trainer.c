@@ -67,10 +67,40 @@ static void start_counters(struct trainer *trainer) {
     };
 }
 
+// Rank 0 has the run's seed: it sees what a run of one rank sees.
+static uint64_t shard_seed(const struct trainer *trainer) {
+    uint64_t seed = (uint64_t)trainer->parts.run.seed;
+    int rank = comm_rank(trainer->comm);
+    if (rank == 0) return seed;
+    char label[32];
+    snprintf(label, sizeof label, "rank %d", rank);
+    struct rng rng = rng_fork(seed, label);
+    return rng_next(&rng);
+}
+
+// All ranks start with the same weights (parts_create has drawn them from the run's seed) and
+// average their gradients, so that weights stay equal; what they see and try out is their own.
+static void join_ranks(struct trainer *trainer) {
+    struct parts *parts = &trainer->parts;
+    if (!trainer->comm) return;
+    for (int i = 0; i < COMM_CHANNELS; i++) {
+        trainer->links[i] = (struct comm_link){trainer->comm, (enum comm_channel)i};
+        trainer->syncs[i] = (struct gradient_sync){&trainer->links[i], comm_average_gradient};
+    }
+    uint64_t seed = shard_seed(trainer);
+    parts->agent->sync = &trainer->syncs[COMM_POLICY];
+    parts->agent->noise_rng = rng_fork(seed, "agent/noise");
+    parts->agent->update_rng = rng_fork(seed, "agent/update");
+    trainer->batches.rng = rng_fork(seed, "batches");
+    if (!parts->ssl) return;
+    parts->ssl->sync = &trainer->syncs[COMM_ENCODER];
+    parts->ssl->rng = rng_fork(seed, "ssl/samples");
+}
+
 enum rl_status trainer_create(struct trainer *trainer, struct config *config,
                               struct rl_error *err) {
     struct parts *parts = &trainer->parts;
-    uint64_t seed = (uint64_t)parts->run.seed;
+    uint64_t seed = shard_seed(trainer);
     trainer->start_s = clock_now_s();
     trainer->action_rng = rng_fork(seed, "random actions");
     trainer->env = env_create(parts->run.env, &parts->env, seed, err);
@@ -85,6 +115,7 @@ enum rl_status trainer_create(struct trainer *trainer, struct config *config,
     }
     if (status == RL_OK) status = policy_role_create(trainer, err);
     if (status == RL_OK) status = encoder_role_create(trainer, err);
+    if (status == RL_OK) join_ranks(trainer);
     if (status == RL_OK) start_counters(trainer);
     return status;
 }
@@ -259,7 +290,8 @@ static enum rl_status between_ticks(struct trainer *trainer, bool end, struct rl
     }
     bool evaluate_now = is_due(&count->next_eval, run->eval_every, count->frames) ||
                         (end && count->evaluated_step != count->steps);
-    if (status == RL_OK && evaluate_now && can_act(trainer)) status = run_evaluation(trainer, err);
+    evaluate_now = evaluate_now && can_act(trainer) && comm_rank(trainer->comm) == 0;
+    if (status == RL_OK && evaluate_now) status = run_evaluation(trainer, err);
     if (status == RL_OK && is_due(&count->next_checkpoint, run->checkpoint_every, count->steps)) {
         status = store_checkpoint(trainer, err);
     }
@@ -271,6 +303,15 @@ static bool time_is_up(const struct trainer *trainer) {
     return limit > 0 && trainer_wall_s(trainer) >= limit;
 }
 
+// Why a run ends early; all ranks agree, and the largest wins.
+enum ending { GO_ON, LATE, STOPPED };
+
+static enum ending agree_to_end(const struct trainer *trainer) {
+    bool stop = trainer->stop && *trainer->stop;
+    int64_t mine = stop ? STOPPED : time_is_up(trainer) ? LATE : GO_ON;
+    return (enum ending)comm_most(trainer->comm, COMM_POLICY, mine);
+}
+
 enum rl_status trainer_run(struct trainer *trainer,
                            void (*on_progress)(void *context, const struct trainer *),
                            void *context, struct rl_error *err) {
@@ -279,20 +320,20 @@ enum rl_status trainer_run(struct trainer *trainer,
     if (trainer->count.steps == 0 && replay_end(trainer->replay) == 0) {
         status = policy_role_start(trainer, err);
     }
-    bool stopped = false;
-    while (status == RL_OK && trainer->count.steps < run->steps && !stopped &&
-           !time_is_up(trainer)) {
+    int64_t late = comm_most(trainer->comm, COMM_POLICY, time_is_up(trainer));
+    enum ending ending = late ? LATE : GO_ON;
+    while (status == RL_OK && trainer->count.steps < run->steps && ending == GO_ON) {
         status = tick(trainer, err);
         if (status == RL_OK) status = between_ticks(trainer, false, err);
         if (status == RL_OK && on_progress) on_progress(context, trainer);
-        stopped = trainer->stop && *trainer->stop;
+        if (status == RL_OK) ending = agree_to_end(trainer);
     }
     if (status != RL_OK) return status; // the last good checkpoint stays
     bool finished = trainer->count.steps >= run->steps;
     if (finished) status = between_ticks(trainer, true, err);
     if (status == RL_OK) status = store_checkpoint(trainer, err);
-    if (status == RL_OK && (finished || time_is_up(trainer))) status = store_final(trainer, err);
-    if (status != RL_OK || !stopped || finished) return status;
+    if (status == RL_OK && (finished || ending == LATE)) status = store_final(trainer, err);
+    if (status != RL_OK || ending != STOPPED || finished) return status;
     return rl_fail(err, RL_EINTERRUPT, "interrupted at step %lld; continue with: rlrun resume %s",
                    (long long)trainer->count.steps, trainer->run_dir);
 }

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "replay/replay_store.h"
 #include "train/batch_source.h"
+#include "train/comm.h"
 #include "train/eval_clip.h"
 #include "train/evaluate.h"
 #include "train/health.h"
@@ -39,6 +40,9 @@ struct kept_checkpoint {
 
 struct trainer {
     struct parts parts;
+    struct comm *comm; // NULL: one rank; the caller's, set before trainer_create
+    struct comm_link links[COMM_CHANNELS];
+    struct gradient_sync syncs[COMM_CHANNELS];
     struct policy policy; // for evaluation
     struct env *env;
     struct replay *replay;
@@ -66,7 +70,7 @@ struct trainer {
     struct replay_store_state replay_state; // of the last checkpoint
     struct latent_store *latent_store;      // latents only
     struct latent_store_state latent_state;
-    struct kept_checkpoint *kept; // (keep_checkpoints) oldest first
+    struct kept_checkpoint *kept; // (store_keep) oldest first
     int n_kept;
     void *env_state; // scratch of a checkpoint
     char run_dir[4096];

@@ -13,11 +13,17 @@
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 
+// Other ranks keep one more than rank 0, whose file makes a checkpoint valid: when it is missing,
+// theirs of the one before is still there.
+static int store_keep(const struct trainer *trainer) {
+    return (int)trainer->parts.run.keep_checkpoints + (comm_rank(trainer->comm) > 0);
+}
+
 static enum rl_status open_store(struct trainer *trainer, const char *run_dir,
                                  struct rl_error *err) {
     snprintf(trainer->run_dir, sizeof trainer->run_dir, "%s", run_dir);
     trainer->env_state = mem_alloc(env_state_bytes(trainer->env));
-    trainer->kept = MEM_ARRAY(struct kept_checkpoint, trainer->parts.run.keep_checkpoints);
+    trainer->kept = MEM_ARRAY(struct kept_checkpoint, store_keep(trainer));
     char folder[4200];
     file_join(folder, sizeof folder, trainer->run_dir, "replay");
     trainer->replay_store = replay_store_create(folder);
@@ -97,7 +103,7 @@ static void visit(void *object, struct state_visitor *visitor) {
 
 // Remembers the checkpoint just written and removes what only older ones needed that are gone.
 static void prune(struct trainer *trainer) {
-    int keep = (int)trainer->parts.run.keep_checkpoints;
+    int keep = store_keep(trainer);
     if (trainer->n_kept == keep) {
         trainer->n_kept--;
         memmove(trainer->kept, trainer->kept + 1, (size_t)trainer->n_kept * sizeof *trainer->kept);
@@ -161,9 +167,17 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     }
     if (status == RL_OK && trainer->latent_store)
         status = latent_store_save(trainer->latent_store, &trainer->latent_state, err);
-    if (status == RL_OK) {
-        status = checkpoint_save(folder, trainer->count.steps, visit, trainer,
-                                 (int)trainer->parts.run.keep_checkpoints, err);
+    bool first = comm_rank(trainer->comm) == 0;
+    if (status == RL_OK && !first) {
+        status =
+            checkpoint_save(folder, trainer->count.steps, visit, trainer, store_keep(trainer), err);
+    }
+    bool all = comm_least(trainer->comm, COMM_POLICY, status == RL_OK);
+    if (status == RL_OK && !all)
+        status = rl_fail(err, RL_EIO, "another rank could not save its part of the checkpoint");
+    if (status == RL_OK && first) {
+        status =
+            checkpoint_save(folder, trainer->count.steps, visit, trainer, store_keep(trainer), err);
     }
     if (status == RL_OK) status = save_wall_time(trainer, err);
     if (status == RL_OK) prune(trainer);
@@ -192,17 +206,27 @@ static enum rl_status restore_from(struct trainer *trainer, const char *path,
 static enum rl_status restore_newest(struct trainer *trainer, struct rl_error *err) {
     char folder[4200], path[CHECKPOINT_PATH_BYTES];
     file_join(folder, sizeof folder, trainer->run_dir, "checkpoints");
-    int64_t step = INT64_MAX;
+    int64_t before = INT64_MAX, step;
     struct rl_error why = {0}, first = {0};
     for (;;) {
-        enum rl_status status = checkpoint_find_before(folder, step, path, &step, &why);
-        if (status != RL_OK) break;
+        enum rl_status status = checkpoint_find_before(folder, before, path, &step, &why);
+        if (status != RL_OK) step = -1;
+        int64_t least = comm_least(trainer->comm, COMM_POLICY, step);
+        if (least < 0) break; // on some rank there is none
+        if (comm_most(trainer->comm, COMM_POLICY, step) != least) {
+            before = least + 1; // the ranks must go on from the same step
+            continue;
+        }
         status = restore_from(trainer, path, &why);
-        if (status == RL_OK) return RL_OK;
-        if (first.code == RL_OK) first = why;
-        if (status != RL_EFORMAT && status != RL_EIO && status != RL_ENOTFOUND) break;
-        log_warning("cannot go on from %s: %s", path, why.message);
+        if (status != RL_OK && first.code == RL_OK) first = why;
+        if (comm_least(trainer->comm, COMM_POLICY, status == RL_OK)) return RL_OK;
+        bool damaged =
+            status == RL_OK || status == RL_EFORMAT || status == RL_EIO || status == RL_ENOTFOUND;
+        if (!comm_least(trainer->comm, COMM_POLICY, damaged)) break;
+        if (status != RL_OK) log_warning("cannot go on from %s: %s", path, why.message);
+        before = least;
     }
+    if (why.code == RL_OK) rl_fail(&why, RL_ENOTFOUND, "no checkpoint that all ranks have");
     *err = first.code == RL_OK ? why : first;
     return err->code;
 }

@@ -35,6 +35,22 @@ rlrun_dependency(libav "libavcodec;libavformat;libavutil;libswscale" OPTIONAL
                  "video of 'rlrun record' (libavcodec-dev libavformat-dev libswscale-dev)")
 rlrun_dependency(plplot plplot OPTIONAL "pictures of curves for 'rlrun plot -o' and 'rlrun report' (libplplot-dev)")
 
+# MPI: AUTO takes it when it is there, ON insists, OFF leaves it out.
+set(RLRUN_MPI AUTO CACHE STRING "Several ranks by mpirun: AUTO, ON or OFF")
+add_library(dep_mpi INTERFACE)
+add_library(dep::mpi ALIAS dep_mpi)
+if(RLRUN_MPI)
+    find_package(MPI COMPONENTS C QUIET)
+    if(MPI_C_FOUND)
+        target_link_libraries(dep_mpi INTERFACE MPI::MPI_C)
+        target_compile_definitions(dep_mpi INTERFACE RLRUN_HAVE_MPI=1)
+    elseif(RLRUN_MPI STREQUAL AUTO)
+        message(STATUS "MPI is missing: built for one rank (libopenmpi-dev)")
+    else()
+        message(FATAL_ERROR "RLRUN_MPI=ON, and MPI is missing (libopenmpi-dev)")
+    endif()
+endif()
+
 # MuJoCo: the pinned official wheel unpacked by tools/setup.sh, or the folder named by MUJOCO_DIR.
 if(NOT MUJOCO_DIR)
     set(MUJOCO_DIR "${CMAKE_SOURCE_DIR}/build/deps/mujoco" CACHE PATH "" FORCE)
