@@ -13,6 +13,11 @@ if(Python3_FOUND)
     set_tests_properties(python_gymnasium PROPERTIES LABELS fast)
     set_tests_properties(python_stable_baselines PROPERTIES LABELS slow)
 endif()
+# One of two ranks killed three times (tests/kill_ranks.sh PROGRAM 20 for more).
+add_test(NAME kill_ranks COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kill_ranks.sh $<TARGET_FILE:rlrun> 3
+         WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+set_tests_properties(kill_ranks PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900
+    ENVIRONMENT "RLRUN_DATA=${CMAKE_SOURCE_DIR}")
 # librlrun from an installed tree. Not with sanitizers: the example is compiled without.
 if(NOT RLRUN_SANITIZE)
     add_test(NAME embed_c COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check_embed.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR}
