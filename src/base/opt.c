@@ -128,11 +128,29 @@ void opt_format(const struct opt_spec *spec, const void *values, struct text *ou
     }
 }
 
+// Characters beyond ASCII that YAML takes for line breaks or refuses: U+0080 to U+009F, U+2028,
+// U+2029, U+FFFE, U+FFFF. Writes the escape and returns the bytes that it stands for; 0: none.
+static size_t escape_wide(const char *text, struct text *out) {
+    const unsigned char *c = (const unsigned char *)text;
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+        text_add(out, "\\x%02x", c[1]);
+        return 2;
+    }
+    bool separator = c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9);
+    bool no_character = c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe;
+    if (!separator && !no_character) return 0;
+    text_add(out, "\\u%04x", (c[0] & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu));
+    return 3;
+}
+
 // Strings in double quotes with YAML's escapes, so that any value reads back.
 static void dump_quoted(const char *value, struct text *out) {
     text_add(out, "\"");
     for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\') {
+        size_t wide = escape_wide(c, out);
+        if (wide) {
+            c += wide - 1;
+        } else if (*c == '"' || *c == '\\') {
             text_add(out, "\\%c", *c);
         } else if ((unsigned char)*c < 32 || *c == 127) {
             text_add(out, "\\x%02x", (unsigned char)*c);
