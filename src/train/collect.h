@@ -1,17 +1,32 @@
-// Rollouts of a random policy, for pre-training and probing encoders without an agent.
+// Rollouts of a random policy or of a trained run, for pre-training and probing encoders without an
+// agent; in memory or in one file.
 #pragma once
 
 #include "envs/env.h"
 #include "replay/replay.h"
 
-// An environment with pixels and a replay of `steps` entries of it under uniformly random actions;
-// the entries' state observation is qpos then qvel. Destroy both; NULL in both after a failure.
+// A replay whose entries' state observation is qpos then qvel. NULL in it after a failure.
 struct rollouts {
-    struct env *env;
     struct replay *replay;
     int n_qpos, n_qvel;
 };
-RL_CHECKED enum rl_status rollouts_collect(struct rollouts *rollouts, const char *env,
-                                           const struct env_options *options, int steps,
-                                           int frame_stack, uint64_t seed, struct rl_error *err);
+
+struct rollouts_spec {
+    const char *env;                   // ignored with a run, which has its own
+    const struct env_options *options; // the same; pixels is taken as true
+    const char *run;                   // folder of a trained run that acts; NULL: uniform random
+    int steps, frame_stack;
+    uint64_t seed;
+};
+RL_CHECKED enum rl_status rollouts_collect(struct rollouts *rollouts,
+                                           const struct rollouts_spec *spec, struct rl_error *err);
 void rollouts_release(struct rollouts *rollouts);
+
+// The file is an .npz (replay/npy.h) of n rows: frames (n, H, W, 3) u8; qpos, qvel and the actions
+// taken there, float32; rewards and discounts of those steps, float64; first and last, of episodes,
+// bool.
+RL_CHECKED enum rl_status rollouts_save(const struct rollouts *rollouts, const char *path,
+                                        struct rl_error *err);
+RL_CHECKED enum rl_status rollouts_load(struct rollouts *rollouts, const char *path,
+                                        int frame_stack, struct rl_error *err);
+bool rollouts_is_file(const char *path); // an .npz with frames and actions in it
