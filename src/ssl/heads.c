@@ -72,3 +72,20 @@ struct tensor *head(struct tape *tape, const struct params *params, const struct
     }
     return x;
 }
+
+struct tensor *head_in_groups(struct tape *tape, const struct params *params,
+                              const struct head *layers, struct tensor *x, int groups,
+                              const int *order) {
+    int n = x->dim[0], each = n / groups;
+    RL_ASSERT(groups >= 1 && each * groups == n);
+    struct tensor *all = NULL;
+    if (order) x = op_gather_rows(tape, x, order, n);
+    for (int g = 0; g < groups; g++) {
+        struct tensor *part = head(tape, params, layers, op_rows(tape, x, g * each, each));
+        all = all ? op_concat_rows(tape, all, part) : part;
+    }
+    if (!order) return all;
+    int *back = ARENA_ARRAY(tape_arena(tape), int, n);
+    for (int i = 0; i < n; i++) back[order[i]] = i;
+    return op_gather_rows(tape, all, back, n);
+}

@@ -31,3 +31,9 @@ struct head head_add(struct params *params, const char *prefix, const struct hea
 // Batch norm uses the batch's own statistics.
 struct tensor *head(struct tape *tape, const struct params *params, const struct head *layers,
                     struct tensor *x);
+// The same by `groups` equal parts of the rows, each with batch statistics of its own, as on so
+// many machines. order, unless NULL, puts the rows into another order first and back afterwards
+// (MoCo's shuffled batch norm): a permutation of the rows that lives until the tape's reset.
+struct tensor *head_in_groups(struct tape *tape, const struct params *params,
+                              const struct head *layers, struct tensor *x, int groups,
+                              const int *order);

@@ -18,7 +18,7 @@ static const struct opt_spec specs[] = {
     OPT_ROW_INT(T, iterations, "3", 1, 100, "of Sinkhorn-Knopp"),
     OPT_ROW_INT(T, freeze_steps, "0", 0, 1e12, "SSL steps with frozen prototypes (paper: 313)"),
     OPT_ROW_REAL(T, temperature, "0.1", 1e-3, 100, "of the predictions"),
-    OPT_ROW_REAL(T, epsilon, "0.05", 1e-3, 100, "entropy of the assignments"),
+    OPT_ROW_REAL(T, epsilon, "0.05", 1e-3, 1e12, "entropy of the assignments"),
     OPT_END};
 #undef T
 

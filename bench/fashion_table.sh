@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Fashion-MNIST (Debian's dataset-fashion-mnist) by every SSL method that learns from single pictures: pre-training
+# without labels, then nearest neighbours, a linear classifier, and fine-tuning with 1% and 10% of the labels.
+# Results go to OUT/results.jsonl, a line each; a method that is there already is left out, so that the job may be
+# cut into pieces. Afterwards prints the table of docs/results.md.
+# usage: bench/fashion_table.sh [METHOD ...]
+# environment: RLRUN (build/rlrun), OUT (fashion_table), STEPS (500), BATCH (256), DATA, THREADS (1)
+set -eu
+rlrun=${RLRUN:-build/rlrun} out=${OUT:-fashion_table} steps=${STEPS:-500} batch=${BATCH:-256} threads=${THREADS:-1}
+data=${DATA:-/usr/share/datasets/fashion-mnist}
+methods=(simclr byol moco dino barlow vicreg swav simsiam mocov3 instdisc dim margin rotation jigsaw atc curl
+    dino-vit mae-vit)
+[ $# = 0 ] || methods=("$@")
+mkdir -p "$out"
+touch "$out/results.jsonl"
+
+# What a method wants beside the common settings.
+settings() {
+    case $1 in
+    *-vit) echo "--encoder vit --vit.patch 4 --vit.width 64 --vit.depth 4 --vit.heads 4" ;;
+    *) echo "--encoder cnn --cnn.arch drqv2" ;;
+    esac
+    case $1 in
+    mae-vit) echo "--ssl.augment none --vit.pool mean" ;;
+    rotation | jigsaw) echo "--ssl.augment shift --ssl.shift_pad 2" ;; # a mirror image or a turn would give it away
+    instdisc) echo "--instdisc.temperature 0.1" ;;
+    esac
+}
+
+probe() { "$rlrun" probe "$@" --data "$data" --finetune_steps 200 --threads "$threads" --json; }
+
+for name in "${methods[@]}"; do
+    grep -q "\"weights\": *\"$name\"" "$out/results.jsonl" && continue
+    file=$out/$name.safetensors
+    # shellcheck disable=SC2046
+    "$rlrun" pretrain "${name%-vit}" --data "$data" --latent_dim 128 --steps "$steps" --ssl.batch "$batch" \
+        --ssl.total_steps "$steps" --ssl.warmup_steps 20 --ssl.crop_min 0.3 --threads "$threads" \
+        $(settings "$name") -o "$file" >"$out/$name.log"
+    probe "$file" --yardsticks=false >>"$out/results.jsonl"
+done
+if ! grep -q '"pixels"' "$out/results.jsonl"; then
+    first=$(find "$out" -name '*.safetensors' ! -name '*-vit*' | head -1)
+    probe "$first" | tail -2 >>"$out/results.jsonl"
+fi
+
+echo "| method | kNN | linear | fine-tuned, 1% | fine-tuned, 10% |"
+echo "|---|---|---|---|---|"
+python3 - "$out/results.jsonl" <<'PY'
+import json, sys
+for line in open(sys.argv[1]):
+    row = json.loads(line)
+    cell = lambda key: f"{100 * row[key]:.1f}" if key in row else ""
+    print(f"| {row['weights']} | " + " | ".join(map(cell, ["knn", "linear", "finetune_0.01", "finetune_0.1"])) + " |")
+PY
