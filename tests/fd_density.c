@@ -35,7 +35,7 @@ static double loss(void *context, bool gradient) {
 
 static void check(const char *name, int classes, int order) {
     struct rl_error err = {0};
-    struct rng rng = rng_seed(6);
+    struct rng rng = rng_seed(7); // no ReLU within a step of its kink
     struct config config = {0};
     config_add(&config, "made", "hidden", "9", "test", false);
     config_add(&config, "made", "orders", "2", "test", false);
