@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/png_file.h"
 #include "base/rng.h"
 #include "math/simd.h"
-#include "base/png_file.h"
 #include "render/render.h"
 
 static const char scene_xml[] =

@@ -18,8 +18,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "envs/env.h"
 #include "base/png_file.h"
+#include "envs/env.h"
 
 #if RLRUN_HAVE_GLFW
 #include <GLFW/glfw3.h>

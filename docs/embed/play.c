@@ -1,19 +1,18 @@
 /* A whole program with librlrun: random actions, or a trained policy, for one episode.
  *
  *     cc play.c $(pkg-config --cflags --libs rlrun) -o play
- *     ./play cheetah-run            or            ./play cheetah-run runs/ddpg_cheetah-run_byol_s1 */
+ *     ./play cheetah-run            or            ./play cheetah-run runs/ddpg_cheetah-run_byol_s1
+ */
 #include <rlrun.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void fail(const char *what)
-{
+static void fail(const char *what) {
     fprintf(stderr, "%s: %s\n", what, rlrun_error());
     exit(1);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct rlrun_task_options options = {0};
     struct rlrun_task_facts task_facts;
     struct rlrun_policy_facts policy_facts = {0};
@@ -42,15 +41,18 @@ int main(int argc, char **argv)
     if (rlrun_task_reset(task, &step) < 0) fail("reset");
     while (!step.last) {
         for (i = 0; i < task_facts.action_dim; i++) action[i] = 2.0 * rand() / RAND_MAX - 1;
-        if (policy && rlrun_policy_act(policy, step.frame, step.observation, step.first, action) < 0) fail("act");
+        if (policy &&
+            rlrun_policy_act(policy, step.frame, step.observation, step.first, action) < 0)
+            fail("act");
         if (rlrun_task_step(task, action, &step) < 0) fail("step");
         total += step.reward;
         steps++;
     }
-    for (i = 0; i < task_facts.frame_dim[0] * task_facts.frame_dim[1] * task_facts.frame_dim[2]; i++)
+    for (i = 0; i < task_facts.frame_dim[0] * task_facts.frame_dim[1] * task_facts.frame_dim[2];
+         i++)
         sum += step.frame[i];
-    printf("%s: %ld steps, return %.3f, mean of the last frame %.1f\n", task_facts.name, steps, total,
-           (double)sum / (double)i);
+    printf("%s: %ld steps, return %.3f, mean of the last frame %.1f\n", task_facts.name, steps,
+           total, (double)sum / (double)i);
     rlrun_policy_destroy(policy);
     rlrun_task_destroy(task);
     return 0;

@@ -29,7 +29,7 @@ enum rl_status cmd_collect(int argc, char **argv, struct rl_error *err) {
     struct env_options env;
     enum rl_status status = args_parse(&args, argc, argv, tables, 2, err);
     if (status == RL_OK && args.help) {
-        args_print_help("rlrun collect [--env E | --run RUN] [--steps N] [-o F.npz]", &table);
+        args_print_help("collect [--env E | --run RUN] [--steps N] [-o F.npz]", &table);
         args_release(&args);
         return RL_OK;
     }

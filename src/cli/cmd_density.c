@@ -469,7 +469,7 @@ static enum rl_status list(void) {
 }
 
 static void print_help(void) {
-    args_print_help("rlrun density MODEL --data F [-o F.safetensors] [--MODEL.key=value ...]\n"
+    args_print_help("density MODEL --data F [-o F.safetensors] [--MODEL.key=value ...]\n"
                     "       rlrun density ngram|nce-lm --data TEXT   (rlrun density ngram --help)\n"
                     "       rlrun density list",
                     &table);

@@ -160,7 +160,7 @@ enum rl_status cmd_pretrain(int argc, char **argv, struct rl_error *err) {
     struct env_options env;
     enum rl_status status = args_parse(&args, argc, argv, tables, 3, err);
     if (status == RL_OK && args.help) {
-        args_print_help("rlrun pretrain METHOD [--env E | --data F] [-o F] [--ssl.key=value ...]",
+        args_print_help("pretrain METHOD [--env E | --data F] [-o F] [--ssl.key=value ...]",
                         &table);
         args_release(&args);
         return RL_OK;

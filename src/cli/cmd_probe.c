@@ -336,8 +336,7 @@ enum rl_status cmd_probe(int argc, char **argv, struct rl_error *err) {
     struct env_options env;
     enum rl_status status = args_parse(&args, argc, argv, tables, 2, err);
     if (status == RL_OK && args.help) {
-        args_print_help("rlrun probe ENC.safetensors|RUN ... [--env E | --data F] [--json]",
-                        &table);
+        args_print_help("probe ENC.safetensors|RUN ... [--env E | --data F] [--json]", &table);
         args_release(&args);
         return RL_OK;
     }

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/png_file.h"
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/render_sheet.h"
 #include "envs/env.h"
 #include "nn/safetensors.h"
-#include "base/png_file.h"
 #include "render/render.h"
 
 enum kind { KIND_RGB, KIND_GRAY, KIND_DEPTH, KIND_SEGMENTATION };

@@ -201,7 +201,7 @@ enum rl_status density_text(int argc, char **argv, struct rl_error *err) {
     struct text_options options;
     enum rl_status status = args_read(&args, argc, argv, &table, &options, 0, err);
     if (status == RL_OK && args.help) {
-        args_print_help("rlrun density ngram|nce-lm --data TEXT", &table);
+        args_print_help("density ngram|nce-lm --data TEXT", &table);
     } else if (status == RL_OK) {
         status = run(argv[0], &options, err);
     }

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/png_file.h"
 #include "envs/env.h"
 #include "render/compare.h"
-#include "base/png_file.h"
 #include "render/render.h"
 
 enum { COLUMNS = 6, GAP = 4, STEPS = 20, MAX_ACTIONS = 64 };

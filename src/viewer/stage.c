@@ -13,7 +13,7 @@ void stage_init(struct stage *stage, const mjModel *model, mjData *data) {
     mjv_defaultPerturb(&stage->perturb);
     mjv_defaultFreeCamera(model, &stage->free_camera);
     stage->option.flags[mjVIS_RANGEFINDER] = 0; // as the policy's own frames
-    stage->option.flags[mjVIS_SELECT] = 1; // where the body is held, and how it is pulled
+    stage->option.flags[mjVIS_SELECT] = 1;      // where the body is held, and how it is pulled
     stage->option.flags[mjVIS_PERTFORCE] = 1;
     mjv_makeScene(model, &stage->scene, MAX_GEOMS);
 }

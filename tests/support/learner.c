@@ -18,8 +18,8 @@ struct learner *learner_create(const char *method, int threads, const char *sett
     struct config config = {0};
     struct rl_error err = {0};
     char text[1024];
-    snprintf(text, sizeof text, "ssl.batch=16 ssl.lr=1e-3 ssl.monitor_every=4 vit.patch=8 vit.pool=mean %s",
-             settings);
+    snprintf(text, sizeof text,
+             "ssl.batch=16 ssl.lr=1e-3 ssl.monitor_every=4 vit.patch=8 vit.pool=mean %s", settings);
     for (char *rest, *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         char *key = strchr(word, '.'), *value = strchr(word, '=');
         *key++ = *value++ = '\0';
