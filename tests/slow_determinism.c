@@ -41,8 +41,8 @@ static void run(const char *dir, const char *mode, int threads) {
 
 static pid_t start_load(void) {
     pid_t pid = fork();
-    for (volatile unsigned n = 0; pid == 0;) n++;
-    return pid;
+    if (pid != 0) return pid;
+    for (volatile unsigned n = 0;;) n++;
 }
 
 // Stopped and continued at random moments beside three programs that want the same cores.
