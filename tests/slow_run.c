@@ -70,7 +70,6 @@ static int run_under_fire(const char *dir, const char *options, struct rng *rng)
             fail_msg("'%s' exits %d after %d kills", words, code, kills);
         kills++;
         snprintf(words, sizeof words, "resume %s", dir);
-        struct text errors = {0};
         // Killed before its first checkpoint: a new run in a clean folder.
         char look[600];
         snprintf(look, sizeof look, "ls %s/checkpoints/*.ckpt >/dev/null 2>&1", dir);
@@ -80,7 +79,6 @@ static int run_under_fire(const char *dir, const char *options, struct rng *rng)
             assert_int_equal(system(remove), 0);
             snprintf(words, sizeof words, "%s %s --run-dir %s", SMALL_RUN, options, dir);
         }
-        text_release(&errors);
     }
     return kills;
 }

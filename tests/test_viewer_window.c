@@ -261,8 +261,9 @@ static void pictures_are_mujocos(void **state) {
     keys("Tab a");
     struct png_image overlaid = screenshot();
     // Figures are in the left half at the top.
-    // The action's bars are not asked for: on a machine with nothing else to do they stay away after
-    // the second "a" of this test, though not by hand, and waiting does not help; why is open.
+    // The action's bars are not asked for: on a machine with nothing else to do they stay away
+    // after the second "a" of this test, though not by hand, and waiting does not help; why is
+    // open.
     assert_true(differing(&overlaid, own, 0, 0, WIDTH / 2, HEIGHT / 2) > 1000);
     assert_int_equal(differing(&overlaid, own, WIDTH / 2, 0, WIDTH, NOTES), 0);
     mem_free(overlaid.pixels);
