@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "train/checkpoint.h"
 #include "train/event_file.h"
@@ -58,7 +59,7 @@ static struct logger *begin(const char *dir) {
     struct rl_error err = {0};
     struct logger *logger = logger_create(dir, &err);
     assert_non_null(logger);
-    assert_int_equal(logger_begin(logger, &err), RL_OK);
+    assert_int_equal(logger_begin(logger, 0, &err), RL_OK);
     return logger;
 }
 
@@ -100,7 +101,7 @@ static void resume_cuts_to_the_checkpoint(void **state) {
 
     logger = begin(broken);
     write_rows(logger, 0, 5);
-    assert_int_equal(logger_sync(logger, &err), RL_OK);
+    assert_int_equal(logger_sync(logger, 5, &err), RL_OK);
     assert_int_equal(checkpoint_save(checkpoints, 5, visit, logger, 1, &err), RL_OK);
     write_rows(logger, 100, 4); // lost with the kill
     logger_destroy(logger);
@@ -114,7 +115,7 @@ static void resume_cuts_to_the_checkpoint(void **state) {
     assert_non_null(logger);
     assert_int_equal(checkpoint_find_latest(checkpoints, path, &err), RL_OK);
     assert_int_equal(checkpoint_load(path, visit, logger, &err), RL_OK);
-    assert_int_equal(logger_begin(logger, &err), RL_OK);
+    assert_int_equal(logger_begin(logger, 5, &err), RL_OK);
     write_rows(logger, 5, 7);
     logger_destroy(logger);
     struct bytes a = read_file(straight, LOGGER_METRICS_FILE);
@@ -127,6 +128,85 @@ static void resume_cuts_to_the_checkpoint(void **state) {
     assert_int_equal(a.size, b.size);
     mem_free(a.data);
     mem_free(b.data);
+}
+
+// --- what a resume says of a log that is not as it was left ---
+
+static void note_warning(enum log_level level, const char *line, void *context) {
+    if (level == LOG_LEVEL_WARNING) text_add(context, "%s\n", line);
+}
+
+// Goes on from the checkpoint of 10 rows, as that of this step; what it warned of.
+static char *resume_warnings(const char *dir, const char *checkpoint, int64_t step) {
+    struct text warnings = {0};
+    struct rl_error err = {0};
+    struct logger *logger = logger_create(dir, &err);
+    assert_non_null(logger);
+    assert_int_equal(checkpoint_load(checkpoint, visit, logger, &err), RL_OK);
+    log_set_handler(note_warning, &warnings);
+    assert_int_equal(logger_begin(logger, step, &err), RL_OK);
+    log_set_handler(NULL, NULL);
+    logger_destroy(logger);
+    return warnings.data ? warnings.data : mem_strdup("");
+}
+
+static void write_file(const char *dir, const char *name, const void *data, size_t size) {
+    char path[4096];
+    struct rl_error err = {0};
+    file_join(path, sizeof path, dir, name);
+    assert_int_equal(file_write_atomic(path, data, size, &err), RL_OK);
+}
+
+static void resume_says_what_changed(void **state) {
+    const char *dir = *state;
+    char folder[64], path[CHECKPOINT_PATH_BYTES];
+    struct rl_error err = {0};
+    struct logger *logger = begin(dir);
+    snprintf(folder, sizeof folder, "%s/c", dir);
+    write_rows(logger, 0, 10);
+    assert_int_equal(logger_sync(logger, 10, &err), RL_OK);
+    assert_int_equal(checkpoint_save(folder, 10, visit, logger, 2, &err), RL_OK);
+    assert_int_equal(checkpoint_find_latest(folder, path, &err), RL_OK);
+    write_rows(logger, 10, 3);
+    logger_destroy(logger);
+    struct bytes rows = read_file(dir, LOGGER_METRICS_FILE), sum = read_file(dir, LOGGER_SUM_FILE);
+    char *damaged = mem_alloc(rows.size + 1), *digit;
+
+    struct {
+        int64_t step;     // of the checkpoint that is left
+        const char *from; // the text changed
+        const char *to;   // its first letter
+        size_t size;      // of the file that is left
+        const char *said;
+    } cases[] = {
+        {10, "", "", rows.size, ""}, // rows after the checkpoint are cut in silence
+        {5, "", "", rows.size, "going on from step 5; the log knows of step 10"},
+        {10, "1.33333333", "7", rows.size, "has changed since it was written (10 of 10 rows"},
+        {10, "\"steps\": 4", "x", rows.size, "metrics.jsonl:5: not a row of metrics"},
+        {10, "", "", rows.size / 2, "of 10 rows are there)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(damaged, rows.data, rows.size + 1);
+        digit = strstr(damaged, cases[i].from);
+        assert_non_null(digit);
+        if (*cases[i].to) *digit = *cases[i].to;
+        for (int again = 0; again < 2; again++) { // said once
+            if (!again) write_file(dir, LOGGER_METRICS_FILE, damaged, cases[i].size);
+            if (!again) write_file(dir, LOGGER_SUM_FILE, sum.data, sum.size);
+            char *warnings = resume_warnings(dir, path, cases[i].step);
+            const char *said = again ? "" : cases[i].said;
+            if (!strstr(warnings, said) || (!*said && *warnings))
+                fail_msg("case %zu, resume %d warns '%s', not '%s'", i, again, warnings, said);
+            mem_free(warnings);
+        }
+    }
+    write_file(dir, LOGGER_SUM_FILE, "{", 1);
+    char *warnings = resume_warnings(dir, path, 10);
+    assert_non_null(strstr(warnings, "metrics.sum is damaged"));
+    mem_free(warnings);
+    mem_free(damaged);
+    mem_free(rows.data);
+    mem_free(sum.data);
 }
 
 static void full_disk_is_an_error(void **state) {
@@ -222,8 +302,9 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(rows_read_as_written),     CASE(resume_cuts_to_the_checkpoint),
-        CASE(full_disk_is_an_error),    CASE(checksum_is_castagnoli),
-        CASE(tensorboard_reads_events), CASE(progress_lines),
+        CASE(resume_says_what_changed), CASE(full_disk_is_an_error),
+        CASE(checksum_is_castagnoli),   CASE(tensorboard_reads_events),
+        CASE(progress_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

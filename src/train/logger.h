@@ -7,7 +7,10 @@
 // its own.
 //
 // Resuming: logger_visit puts the position (in rows and records, not bytes, so that wall times do
-// not reach a checkpoint) into the checkpoint; logger_begin cuts both files back to it.
+// not reach a checkpoint) into the checkpoint; logger_begin cuts both files back to it. The rows
+// have a checksum in metrics.sum, written with each checkpoint, with the step it is of:
+//     {"steps": .., "rows": .., "xxh3": "16 hexadecimal digits"}
+// xxh3 is XXH3 (64 bits) of each row with its line end, seeded by that of the rows before, first 0.
 #pragma once
 
 #include <stddef.h>
@@ -18,6 +21,7 @@
 #include "nn/state.h"
 
 #define LOGGER_METRICS_FILE "metrics.jsonl"
+#define LOGGER_SUM_FILE     "metrics.sum"
 #define LOGGER_EVENTS_FILE  "events.out.tfevents.0000000000.rlrun"
 
 struct logger; // opaque
@@ -28,9 +32,10 @@ void logger_destroy(struct logger *logger); // NULL is fine
 
 void logger_visit(struct logger *logger, const char *prefix, struct state_visitor *visitor);
 
-// Cuts the files to the position: the beginning, or what logger_visit loaded. Call once before the
-// first write.
-RL_CHECKED enum rl_status logger_begin(struct logger *logger, struct rl_error *err);
+// Cuts the files to the position: the beginning, or what logger_visit loaded of the checkpoint of
+// step `steps`. Warns where rows are not those that were written, and where metrics.sum knows of a
+// later step than this one (a checkpoint was removed). Call once before the first write.
+RL_CHECKED enum rl_status logger_begin(struct logger *logger, int64_t steps, struct rl_error *err);
 
 struct log_position {
     int64_t frames, steps, updates;
@@ -53,5 +58,6 @@ RL_CHECKED enum rl_status logger_hparams(struct logger *logger, const char *run_
 RL_CHECKED enum rl_status logger_image(struct logger *logger, const char *tag, int64_t frames,
                                        const uint8_t *file, size_t size, struct rl_error *err);
 
-// On disk when it returns: call before a checkpoint, which counts on the rows.
-RL_CHECKED enum rl_status logger_sync(struct logger *logger, struct rl_error *err);
+// On disk when it returns, metrics.sum too: call before the checkpoint of step `steps`, which
+// counts on the rows.
+RL_CHECKED enum rl_status logger_sync(struct logger *logger, int64_t steps, struct rl_error *err);

@@ -45,7 +45,7 @@ void store_release(struct trainer *trainer) {
 
 enum rl_status trainer_start(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
     enum rl_status status = open_store(trainer, run_dir, err);
-    if (status == RL_OK) status = logger_begin(trainer->logger, err);
+    if (status == RL_OK) status = logger_begin(trainer->logger, trainer->count.steps, err);
     if (status != RL_OK) return status;
     struct text yaml = {0};
     text_add(&yaml, "```yaml\n");
@@ -160,7 +160,7 @@ enum rl_status store_checkpoint(struct trainer *trainer, struct rl_error *err) {
     env_state_save(trainer->env, trainer->env_state);
     trainer->options_hash = hash_options(trainer);
     enum rl_status status = check_weights(trainer, err);
-    if (status == RL_OK) status = logger_sync(trainer->logger, err);
+    if (status == RL_OK) status = logger_sync(trainer->logger, trainer->count.steps, err);
     if (status == RL_OK) {
         status =
             replay_store_save(trainer->replay_store, trainer->replay, &trainer->replay_state, err);
@@ -234,7 +234,7 @@ static enum rl_status restore_newest(struct trainer *trainer, struct rl_error *e
 enum rl_status trainer_resume(struct trainer *trainer, const char *run_dir, struct rl_error *err) {
     enum rl_status status = open_store(trainer, run_dir, err);
     if (status == RL_OK) status = restore_newest(trainer, err);
-    if (status == RL_OK) status = logger_begin(trainer->logger, err);
+    if (status == RL_OK) status = logger_begin(trainer->logger, trainer->count.steps, err);
     if (status != RL_OK) return status;
     if (trainer->options_hash != hash_options(trainer)) {
         log_warning("%s/config.yaml gives other options than the checkpoint was saved with; going "
