@@ -37,7 +37,8 @@ const char *chart_colour(int colour) {
 enum { PAPER, INK, GRID, FIRST_LINE, FIRST_BAND = FIRST_LINE + N_COLOURS };
 enum { N_MAP = FIRST_BAND + N_COLOURS };
 #define LETTERS 540.0 // gives 13 pixels
-enum { LEGEND_ROW = 20, LEGEND_PAD = 10, LEFT = 62, RIGHT = 20, TOP = 30, BOTTOM = 46 };
+enum { LEGEND_ROW = 20, LEGEND_PAD = 10, RIGHT = 20, TOP = 30, BOTTOM = 46 };
+enum { LEFT = 82, Y_LABEL = 13 }; // between the y label's middle and the axis: ticks of 8 letters
 
 bool chart_is_available(void) {
     return true;
@@ -108,17 +109,21 @@ static void ranges_of(const struct chart_panel *panel, struct range *x, struct r
     if (x->low == x->high) x->high = x->low + 1;
 }
 
-// "250k", "1.5M": short labels that need no factor beside the axis.
+// "250k", "1.5M", "2.5e-4": short labels that need no factor beside the axis.
 static void label_tick(PLINT axis, PLFLT value, char *text, PLINT length, PLPointer data) {
     (void)axis;
     double span = *(const double *)data;
-    const char *unit = "";
-    if (span >= 2e6) {
+    char unit[16] = "";
+    if (span < 1e-3) {
+        int exponent = (int)floor(log10(span));
+        value /= pow(10, exponent);
+        snprintf(unit, sizeof unit, "e%d", exponent);
+    } else if (span >= 2e6) {
         value /= 1e6;
-        unit = "M";
+        strcpy(unit, "M");
     } else if (span >= 5e3) {
         value /= 1e3;
-        unit = "k";
+        strcpy(unit, "k");
     }
     if (fabs(value) < 1e-9) value = 0;
     snprintf(text, (size_t)length, "%.4g%s", value, value == 0 ? "" : unit);
@@ -137,7 +142,6 @@ static void draw_axes(const struct chart_panel *panel, struct range x, struct ra
     plbox("", 0, 0, "bnstvo", 0, 0);
     plslabelfunc(NULL, NULL);
     plmtex("b", 2.9, 0.5, 0.5, panel->x_label);
-    plmtex("l", 4.4, 0.5, 0.5, panel->y_label);
     plmtex("t", 0.9, 0, 0, panel->title);
 }
 
@@ -176,6 +180,12 @@ static void draw_line(const struct chart_curve *curve) {
     if (curve->count == 1) plstring(1, curve->x, curve->y, "#(727)"); // a lone point: a disc
 }
 
+// A window in pixels of the whole page, y upwards.
+static void open_page(const struct chart *chart, int total_height) {
+    plvpor(0, 1, 0, 1);
+    plwind(0, chart->width, 0, total_height);
+}
+
 static void draw_panel(const struct chart *chart, const struct chart_panel *panel, int index,
                        int total_height) {
     double bottom = total_height - (index + 1) * chart->height;
@@ -189,6 +199,10 @@ static void draw_panel(const struct chart *chart, const struct chart_panel *pane
         if (panel->curves[c].low && panel->curves[c].high) draw_band(&panel->curves[c]);
     }
     for (int c = 0; c < panel->n_curves; c++) draw_line(&panel->curves[c]);
+    open_page(chart, total_height);
+    plcol0(INK);
+    // Upwards, at a fixed distance from the page's edge and so from ticks of any length.
+    plptex(Y_LABEL, bottom + (chart->height - TOP + BOTTOM) / 2.0, 0, 1, 0.5, panel->y_label);
 }
 
 // --- legend ---
@@ -211,8 +225,7 @@ static int legend_height(const struct chart *chart) {
 
 static void draw_legend(const struct chart *chart, int total_height) {
     int columns = legend_columns(chart), step = (chart->width - LEFT) / columns;
-    plvpor(0, 1, 0, 1);
-    plwind(0, chart->width, 0, total_height);
+    open_page(chart, total_height);
     for (int i = 0; i < chart->n_legend; i++) {
         double x = LEFT + i % columns * step;
         double y = legend_height(chart) - LEGEND_PAD / 2.0 - (i / columns + 0.5) * LEGEND_ROW;
