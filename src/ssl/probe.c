@@ -69,24 +69,34 @@ double probe_knn(const struct probe_set *train, const struct probe_set *test, in
 
 // --- standardised features, with a 1 at the end ---
 
+// Mean and 1 / deviation (0 where nothing varies) of each column.
+static void column_moments(const struct probe_set *set, double *mean, double *scale) {
+    int d = set->d;
+    for (int i = 0; i < set->n; i++)
+        for (int j = 0; j < d; j++) mean[j] += (double)set->x[(size_t)i * d + j];
+    for (int j = 0; j < d; j++) mean[j] /= set->n;
+    for (int i = 0; i < set->n; i++) {
+        for (int j = 0; j < d; j++) {
+            double x = (double)set->x[(size_t)i * d + j] - mean[j];
+            scale[j] += x * x;
+        }
+    }
+    for (int j = 0; j < d; j++) scale[j] = scale[j] > 0 ? 1 / sqrt(scale[j] / set->n) : 0;
+}
+
 static real *standardized(const struct probe_set *train, const struct probe_set *set) {
     int d = train->d;
     real *rows = MEM_ARRAY(real, mem_size(set->n, d + 1));
-    for (int j = 0; j < d; j++) {
-        double sum = 0, square = 0;
-        for (int i = 0; i < train->n; i++) sum += (double)train->x[(size_t)i * d + j];
-        double mean = sum / train->n;
-        for (int i = 0; i < train->n; i++) {
-            double x = (double)train->x[(size_t)i * d + j] - mean;
-            square += x * x;
-        }
-        double scale = square > 0 ? 1 / sqrt(square / train->n) : 0;
-        for (int i = 0; i < set->n; i++) {
-            double x = (double)set->x[(size_t)i * d + j];
-            rows[(size_t)i * (d + 1) + j] = (real)((x - mean) * scale);
-        }
+    double *mean = MEM_ARRAY(double, d), *scale = MEM_ARRAY(double, d);
+    column_moments(train, mean, scale);
+    for (int i = 0; i < set->n; i++) {
+        const real *x = set->x + (size_t)i * d;
+        real *row = rows + (size_t)i * (d + 1);
+        for (int j = 0; j < d; j++) row[j] = (real)(((double)x[j] - mean[j]) * scale[j]);
+        row[d] = 1;
     }
-    for (int i = 0; i < set->n; i++) rows[(size_t)i * (d + 1) + d] = 1;
+    mem_free(mean);
+    mem_free(scale);
     return rows;
 }
 
