@@ -24,7 +24,9 @@
     "ddpg --env cheetah --steps 800 --ddpg.random_steps 400 --env.image_size 32 "                  \
     "--loop.publish_min 100 --loop.tick_steps 20 --ddpg.batch 64 --eval-every 1200 "               \
     "--eval-episodes 1 --log-every 40 --checkpoint-every 60 --seed 3 "
-#define SMALL_BYOL "--encoder byol --ssl.batch 32 --loop.ssl_first 20"
+#define SMALL_BYOL                                                                                 \
+    "--encoder byol --ssl.batch 32 --loop.ssl_first 20 --explore.bonus density "                   \
+    "--explore.input latents"
 
 static const char *const encoders[] = {
     SMALL_BYOL, "--encoder state --replay.priority_alpha 0.6 --explore.bonus density",

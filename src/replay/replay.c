@@ -176,6 +176,16 @@ int64_t replay_append(struct replay *replay, const struct replay_entry *entry) {
     return number;
 }
 
+static bool is_first(const struct replay *replay, int64_t entry) {
+    return replay->flags[replay_slot(replay, entry)] & REPLAY_FIRST;
+}
+
+void replay_add_reward(struct replay *replay, double more) {
+    int64_t newest = replay_end(replay) - 1;
+    RL_ASSERT(newest > replay_begin(replay) && !is_first(replay, newest));
+    replay->rewards[replay_slot(replay, newest - 1)] += more;
+}
+
 void replay_set_action(struct replay *replay, const real *action) {
     int64_t newest = replay_end(replay) - 1;
     RL_ASSERT(newest >= 0 && !replay_is_last(replay, newest));
@@ -183,10 +193,6 @@ void replay_set_action(struct replay *replay, const real *action) {
     float *out = replay->actions + replay_slot(replay, newest) * (size_t)dim;
     for (int i = 0; i < dim; i++) out[i] = (float)action[i];
     replay->has_action = true;
-}
-
-static bool is_first(const struct replay *replay, int64_t entry) {
-    return replay->flags[replay_slot(replay, entry)] & REPLAY_FIRST;
 }
 
 bool replay_is_last(const struct replay *replay, int64_t entry) {

@@ -46,6 +46,8 @@ struct replay_entry {
     bool first, last;
 };
 int64_t replay_append(struct replay *replay, const struct replay_entry *entry); // its number
+// Adds to the reward of the step that led to the newest entry, which must not be a first one.
+void replay_add_reward(struct replay *replay, double more);
 // The action taken at the newest entry.
 void replay_set_action(struct replay *replay, const real *action);
 

@@ -16,11 +16,14 @@
 #define RND_OUTPUTS 32
 
 static const char *const bonus_names[] = {"none", "density", "rnd", NULL};
+static const char *const input_names[] = {"observation", "latents", NULL};
 #define T struct explore_options
 static const struct opt_spec specs[] = {
     OPT_ROW_CHOICE(T, bonus, "none", bonus_names,
                    "added to the reward in training: pseudo-counts of a density model, or random "
                    "network distillation"),
+    OPT_ROW_CHOICE(T, input, "observation", input_names,
+                   "what is novel: the task's states or newest frame, or the encoder's latents"),
     OPT_ROW_REAL(T, weight, "0.1", 0, 1e6, "of the bonus, whose root mean square is 1"),
     OPT_ROW_INT(T, decay, "0", 0, 1e12,
                 "agent steps in which the weight falls to 0, linearly; 0 = it stays"),
@@ -43,7 +46,8 @@ struct rnd {
 
 struct explore {
     struct explore_options options;
-    int obs_dim, frame_dim[3];
+    struct explore_dims dims;
+    bool picture;        // frames, one bit a pixel; else BITS a number
     int n;               // numbers of an observation
     double *mean, *sum2; // (n), of all seen
     double *value;       // (n)
@@ -59,7 +63,8 @@ struct explore {
 // --- what is seen ---
 
 static void read_frame(struct explore *explore, const uint8_t *frame) {
-    int h = explore->frame_dim[0], w = explore->frame_dim[1], c = explore->frame_dim[2];
+    const int *dim = explore->dims.frame;
+    int h = dim[0], w = dim[1], c = dim[2];
     int size = (int)explore->options.size;
     for (int i = 0; i < size * size; i++) {
         int top = i / size * h / size, bottom = (i / size + 1) * h / size;
@@ -70,6 +75,19 @@ static void read_frame(struct explore *explore, const uint8_t *frame) {
         }
         explore->value[i] = (double)sum / (255.0 * (bottom - top) * (right - left) * c);
     }
+}
+
+static bool read_values(struct explore *explore, const struct explore_seen *seen) {
+    if (explore->picture) {
+        read_frame(explore, seen->frame);
+    } else if (explore->options.input == EXPLORE_OBSERVATION) {
+        memcpy(explore->value, seen->obs, (size_t)explore->n * sizeof *seen->obs);
+    } else if (seen->latent) {
+        for (int i = 0; i < explore->n; i++) explore->value[i] = (double)seen->latent[i];
+    } else {
+        return false;
+    }
+    return true;
 }
 
 // Running mean and sum of squared deviations (Welford 1962).
@@ -89,7 +107,7 @@ static double standardised(const struct explore *explore, int i) {
 
 static void binarise(struct explore *explore) {
     for (int i = 0; i < explore->n; i++) {
-        if (!explore->obs_dim) {
+        if (explore->picture) {
             explore->bits[i] = explore->value[i] > explore->mean[i] + MARGIN;
             continue;
         }
@@ -132,16 +150,10 @@ static enum rl_status rnd_bonus(struct explore *explore, double *bonus, struct m
     return optimizer_step(&rnd->optimizer, NULL, 1, NULL, err);
 }
 
-enum rl_status explore_step(struct explore *explore, const double *obs, const uint8_t *frame,
-                            int64_t step, double *bonus, struct metrics *metrics,
-                            struct rl_error *err) {
+enum rl_status explore_step(struct explore *explore, const struct explore_seen *seen, int64_t step,
+                            double *bonus, struct metrics *metrics, struct rl_error *err) {
     *bonus = 0;
-    if (!explore) return RL_OK;
-    if (explore->obs_dim) {
-        memcpy(explore->value, obs, (size_t)explore->n * sizeof *obs);
-    } else {
-        read_frame(explore, frame);
-    }
+    if (!explore || !read_values(explore, seen)) return RL_OK;
     take_in(explore);
     double own;
     enum rl_status status = explore->density ? density_bonus(explore, &own, metrics, err)
@@ -194,20 +206,34 @@ static struct density *model_create(const struct explore_options *options, int h
     return density;
 }
 
+static enum rl_status check_input(const struct explore_options *options,
+                                  const struct explore_dims *dims, struct rl_error *err) {
+    bool latents = options->input == EXPLORE_LATENTS;
+    int size = (int)options->size;
+    if (latents && !dims->latent)
+        return rl_fail(err, RL_EUSAGE,
+                       "explore.input latents needs an encoder that learns beside the policy "
+                       "(--encoder cnn+byol, say); this run has no latents");
+    if (!latents && !dims->obs && (dims->frame[0] < size || dims->frame[1] < size))
+        return rl_fail(err, RL_EUSAGE, "explore.size %d is more than the frames' %dx%d", size,
+                       dims->frame[0], dims->frame[1]);
+    return RL_OK;
+}
+
 enum rl_status explore_create(struct explore **out, const struct explore_options *options,
-                              int obs_dim, const int *frame_dim, uint64_t seed,
+                              const struct explore_dims *dims, uint64_t seed,
                               struct rl_error *err) {
     *out = NULL;
     if (options->bonus == EXPLORE_NONE) return RL_OK;
+    enum rl_status status = check_input(options, dims, err);
+    if (status != RL_OK) return status;
+    bool latents = options->input == EXPLORE_LATENTS;
     int size = (int)options->size;
-    if (!obs_dim && (frame_dim[0] < size || frame_dim[1] < size))
-        return rl_fail(err, RL_EUSAGE, "explore.size %d is more than the frames' %dx%d", size,
-                       frame_dim[0], frame_dim[1]);
     struct explore *explore = *out = MEM_NEW(struct explore);
     explore->options = *options;
-    explore->obs_dim = obs_dim;
-    if (!obs_dim) memcpy(explore->frame_dim, frame_dim, sizeof explore->frame_dim);
-    int n = explore->n = obs_dim ? obs_dim : size * size;
+    explore->dims = *dims;
+    explore->picture = !latents && !dims->obs;
+    int n = explore->n = latents ? dims->latent : dims->obs ? dims->obs : size * size;
     explore->mean = MEM_ARRAY(double, n);
     explore->sum2 = MEM_ARRAY(double, n);
     explore->value = MEM_ARRAY(double, n);
@@ -217,8 +243,8 @@ enum rl_status explore_create(struct explore **out, const struct explore_options
         explore->rnd = rnd_create(n, (int)options->hidden, options->lr / 20, seed, err);
         if (explore->rnd->tape) return RL_OK;
     } else {
-        explore->density = obs_dim ? model_create(options, 1, n * BITS, seed, err)
-                                   : model_create(options, size, size, seed, err);
+        explore->density = explore->picture ? model_create(options, size, size, seed, err)
+                                            : model_create(options, 1, n * BITS, seed, err);
         if (explore->density) return RL_OK;
     }
     explore_destroy(explore);

@@ -22,14 +22,13 @@ void policy_role_release(struct trainer *trainer) {
     tape_destroy(trainer->act_tape);
 }
 
-// Stores what the environment shows, with its latent once an encoder is published; bonus adds to
-// the reward.
-static enum rl_status store(struct trainer *trainer, const struct time_step *step, double bonus,
+// Stores what the environment shows, with its latent once an encoder is published.
+static enum rl_status store(struct trainer *trainer, const struct time_step *step,
                             struct rl_error *err) {
     struct parts *parts = &trainer->parts;
     struct replay_entry entry = {.frame = step->frame,
                                  .obs = step->obs,
-                                 .reward = step->reward + bonus,
+                                 .reward = step->reward,
                                  .discount = step->discount,
                                  .first = step->first,
                                  .last = step->last};
@@ -74,7 +73,22 @@ enum rl_status policy_role_start(struct trainer *trainer, struct rl_error *err) 
     if (status != RL_OK) return status;
     trainer->count.episode_return = 0;
     trainer->count.episode_steps = 0;
-    return store(trainer, &step, 0, err);
+    return store(trainer, &step, err);
+}
+
+// Adds the novelty of what was stored last to the reward of the step that led there.
+static enum rl_status explore(struct trainer *trainer, const struct time_step *step,
+                              struct rl_error *err) {
+    const struct parts *parts = &trainer->parts;
+    struct explore_seen seen = {.obs = step->obs, .frame = step->frame};
+    double bonus;
+    if (!trainer->explore) return RL_OK;
+    if (parts->features == FEATURE_KIND_LATENTS && parts->snapshot.version > 0)
+        seen.latent = replay_latent(trainer->replay, replay_end(trainer->replay) - 1);
+    enum rl_status status = explore_step(trainer->explore, &seen, trainer->count.steps, &bonus,
+                                         &trainer->policy_metrics, err);
+    if (status == RL_OK) replay_add_reward(trainer->replay, bonus);
+    return status;
 }
 
 static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
@@ -86,12 +100,8 @@ static enum rl_status act(struct trainer *trainer, struct rl_error *err) {
     replay_set_action(trainer->replay, action);
     struct time_step step;
     enum rl_status status = env_step(trainer->env, wide, &step, err);
-    double bonus = 0;
-    if (status == RL_OK) {
-        status = explore_step(trainer->explore, step.obs, step.frame, count->steps, &bonus,
-                              &trainer->policy_metrics, err);
-    }
-    if (status == RL_OK) status = store(trainer, &step, bonus, err);
+    if (status == RL_OK) status = store(trainer, &step, err);
+    if (status == RL_OK) status = explore(trainer, &step, err);
     if (status != RL_OK) return status;
     batch_source_add(&trainer->batches, replay_end(trainer->replay) - 2);
     count->steps++;

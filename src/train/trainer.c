@@ -109,9 +109,10 @@ enum rl_status trainer_create(struct trainer *trainer, struct config *config,
     if (status == RL_OK) status = create_learner(trainer, config, err);
     if (status == RL_OK) status = create_replay(trainer, err);
     if (status == RL_OK) {
-        int obs_dim = parts->features == FEATURE_KIND_STATE ? parts->feature_dim : 0;
-        status = explore_create(&trainer->explore, &parts->explore, obs_dim,
-                                env_spec(trainer->env)->frame_dim, seed, err);
+        struct explore_dims dims = {.latent = parts->latent_dim};
+        memcpy(dims.frame, env_spec(trainer->env)->frame_dim, sizeof dims.frame);
+        if (parts->features == FEATURE_KIND_STATE) dims.obs = parts->feature_dim;
+        status = explore_create(&trainer->explore, &parts->explore, &dims, seed, err);
     }
     if (status == RL_OK) status = policy_role_create(trainer, err);
     if (status == RL_OK) status = encoder_role_create(trainer, err);
