@@ -26,7 +26,7 @@ static const char *const binarize_names[] = {"threshold", "draw", NULL};
 struct density_options {
     char data[OPT_STRING_BYTES], load[OPT_STRING_BYTES], output[OPT_STRING_BYTES];
     int64_t epochs, batch, seed, threads, limit, samples, complete, particles, classify;
-    double lr, time_limit, valid_share, test_share, threshold;
+    double lr, final_lr, decay, time_limit, valid_share, test_share, threshold;
     int binarize, hide;
     bool labels, json;
 };
@@ -39,7 +39,9 @@ static const struct opt_spec specs[] = {
     OPT_ROW_BOOL(T, labels, "false", "learn p(x, y), not p(x): needs labels; classifies by Bayes"),
     OPT_ROW_INT(T, epochs, "20", 0, 1e6, "passes through the training part"),
     OPT_ROW_INT(T, batch, "100", 1, 10000, "rows a step"),
-    OPT_ROW_REAL(T, lr, "1e-3", 1e-8, 10, "rate of Adam, falling to 0.05 of it (cosine)"),
+    OPT_ROW_REAL(T, lr, "1e-3", 1e-8, 10, "rate of Adam at the start"),
+    OPT_ROW_REAL(T, final_lr, "0.05", 0, 1, "share of the rate that is left at the end (cosine)"),
+    OPT_ROW_REAL(T, decay, "0", 0, 100, "weight decay, of weights but not of biases (AdamW)"),
     OPT_ROW_REAL(T, time_limit, "0", 0, 1e9, "seconds of training; 0 = no limit"),
     OPT_ROW_CHOICE(T, binarize, "threshold", binarize_names,
                    "a pixel v of 0..1 is 1 above the threshold, or with chance v (drawn once)"),
@@ -196,7 +198,8 @@ static void on_progress(void *context, const struct density_fit_state *state) {
 static enum rl_status fit(struct density *density, const struct pictures *pictures,
                           const struct density_options *options, struct density_fit_state *result,
                           struct rl_error *err) {
-    struct density_fit_options how = {options->epochs, options->batch, options->time_limit, 0.05};
+    struct density_fit_options how = {options->epochs, options->batch, options->time_limit,
+                                      options->final_lr};
     struct watch watch = {.start_s = clock_now_s(), .terminal = isatty(STDERR_FILENO)};
     struct sigaction action = {.sa_handler = request_stop}, old;
     sigemptyset(&action.sa_mask);
@@ -391,19 +394,22 @@ static void print_results(const struct density *density, const struct pictures *
 static struct density *make(const char *model, const struct density_options *options,
                             const struct pictures *pictures, struct config *config,
                             struct pool *pool, struct rl_error *err) {
+    struct optimizer_hyper hyper = optimizer_adam(options->lr);
+    if (options->decay > 0) hyper.kind = OPTIMIZER_ADAMW;
+    hyper.decay = options->decay;
     struct density_spec spec = {.height = pictures->h,
                                 .width = pictures->w,
                                 .classes = pictures->classes,
                                 .batch = (int)options->batch,
                                 .seed = (uint64_t)options->seed,
-                                .hyper = optimizer_adam(options->lr)};
+                                .hyper = hyper};
     if (!*options->load) return density_create(model, &spec, config, pool, err);
     struct density *density = density_load(options->load, spec.batch, pool, err);
     if (!density) return NULL;
     const struct density_spec *own = &density->spec;
     if (!strcmp(density->ops->name, model) && own->height == spec.height &&
         own->width == spec.width && own->classes == spec.classes) {
-        density->optimizer.hyper.lr = options->lr;
+        density->optimizer.hyper = hyper;
         return density;
     }
     rl_fail(err, RL_EUSAGE, "%s is a %s of %dx%d pictures and %d classes, not a %s of %dx%d and %d",

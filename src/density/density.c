@@ -105,6 +105,8 @@ static enum rl_status build(struct density *density, struct config *config, stru
     if (status != RL_OK) return status;
     struct rng rng = rng_fork(spec->seed, "density weights");
     density->rng = rng_fork(spec->seed, "density training");
+    for (int i = 0; i < density->params.n_items; i++) // biases
+        density->params.items[i].no_decay |= density->params.items[i].ndim == 1;
     params_finish(&density->params, true, &rng);
     optimizer_init(&density->optimizer, &density->params, spec->hyper);
     size_t rows = (size_t)spec->batch * (size_t)(density->size + spec->classes);

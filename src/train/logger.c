@@ -131,7 +131,8 @@ static void check_log(const struct logger *logger, const struct bytes *file, int
     int64_t end, found = take_rows(file, known->rows, &sum, &end);
     if (known->steps > steps)
         log_warning("going on from step %" PRId64 "; the log knows of step %" PRId64
-                    ", whose checkpoint is missing or damaged",
+                    ", whose checkpoint is missing, damaged or was "
+                    "never finished",
                     steps, known->steps);
     if (found == known->rows && sum == known->sum) return;
     struct rl_error where = {0};
