@@ -164,8 +164,12 @@ static void pictures_train_and_are_probed(void **state) {
     (void)state;
     write_squares("squares.npz");
     must_run("pretrain dino --data squares.npz --encoder vit --vit.patch 8 --vit.width 24"
-             " --vit.depth 1 -o v.safetensors" LITTLE,
+             " --vit.depth 1 -o v.safetensors" LITTLE " --latent_dim 0",
              NULL);
+    struct rl_error err = {0};
+    struct encoder *encoder = encoder_load("v.safetensors", &err);
+    assert_true(encoder && encoder->out_dim == 24); // its own width
+    encoder_destroy(encoder);
     struct text output = {0};
     must_run("probe v.safetensors --data squares.npz --finetune 0.5 --finetune_steps 5 --epochs 20"
              " --json --pictures p",
@@ -182,7 +186,6 @@ static void pictures_train_and_are_probed(void **state) {
         line = strchr(line, '\n') + 1;
     }
     struct png_image image;
-    struct rl_error err = {0};
     assert_int_equal(png_read("p/v-attention.png", &image, &err), RL_OK);
     assert_true(image.width == 128 && image.height == 640);
     mem_free(image.pixels);
