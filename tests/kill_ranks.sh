@@ -6,6 +6,7 @@ program=$1 kills=${2:-3} work=$PWD/kill_ranks
 command -v mpirun >/dev/null || exit 77
 ldd "$program" | grep -q libmpi || exit 77
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_mpi_yield_when_idle=1 # ranks that share a core wait without spinning
 ranks="mpirun --bind-to none --oversubscribe -n 2 $program"
 options="ddpg --env cartpole --encoder byol --env.image_size 36 --ddpg.random_steps 320 --ddpg.hidden 32
     --ddpg.batch 32 --loop.latent_dim 16 --loop.ssl_first 12 --loop.publish_min 40 --cnn.channels 8 --ssl.batch 16
@@ -20,6 +21,8 @@ whole() {
     done
 }
 
+newest_step() { ls "$work/cut/ranks/1/checkpoints" | grep 'ckpt$' | tail -1; }
+
 for ((i = 1; i <= kills; i++)); do
     if ((i == 1)); then
         $ranks $options --steps 1000000 --run-dir "$work/cut" >/dev/null 2>"$work/log" &
@@ -33,7 +36,13 @@ for ((i = 1; i <= kills; i++)); do
         kill -0 $job 2>/dev/null || { echo "kill $i: not resumed"; cat "$work/log"; exit 1; }
         sleep 0.02
     done
-    sleep "$((RANDOM % 4)).$((RANDOM % 10))"
+    # Every second kill comes after a further checkpoint, so that the run gets on however slow the machine is.
+    newest=$(newest_step)
+    ((i % 2)) || until [ "$(newest_step)" != "$newest" ]; do
+        kill -0 $job 2>/dev/null || { echo "kill $i: ended before the next checkpoint"; cat "$work/log"; exit 1; }
+        sleep 0.02
+    done
+    sleep "$((RANDOM % 3)).$((RANDOM % 10))"
     mapfile -t pids < <(pgrep -P $job -f "$program")
     [ "${#pids[@]}" = 2 ] || { echo "kill $i: the run ended too early"; cat "$work/log"; exit 1; }
     victim=$((RANDOM % 2))

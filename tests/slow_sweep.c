@@ -1,5 +1,6 @@
-// Sweeps of the program: killed at random moments and started again, shared by two, interrupted;
-// the table is always that of one that ran through, to the byte. Trials that fail are rows.
+// Sweeps of the program: killed at random moments and started again, shared by two, by an array of
+// tasks, by ranks, interrupted; the table is always that of one that ran through, to the byte.
+// Trials that fail are rows.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -177,6 +178,34 @@ static void two_sweeps_share_the_work(void **state) {
     move_runs("shared");
 }
 
+// The tasks of an array job, all at the same moment on a folder that is not there yet.
+static void array_tasks_begin_at_once(void **state) {
+    (void)state;
+    assert_int_equal(program_run("sweep x.yaml --slurm --threads 1", NULL, NULL), 0);
+    char command[256];
+    snprintf(command, sizeof command,
+             "i=0; while [ $i -lt %d ]; do SLURM_ARRAY_TASK_ID=$i bash runs/x/slurm.sh & "
+             "i=$((i+1)); done >array.log 2>&1; wait",
+             TRIALS);
+    assert_int_equal(system(command), 0);
+    compare_with_whole();
+    // A task beyond the array runs nothing.
+    assert_int_not_equal(system("SLURM_ARRAY_TASK_ID=8 bash runs/x/slurm.sh 2>/dev/null"), 0);
+    move_runs("array");
+}
+
+// A trial is a run of its own, not a rank of the job that the sweep is started by.
+static void ranks_deal_out_the_trials(void **state) {
+    (void)state;
+    if (system("command -v mpirun >/dev/null") != 0) skip();
+    int code = system("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun "
+                      "--bind-to none --oversubscribe -n 2 $RLRUN_PROGRAM sweep x.yaml "
+                      "--threads 1 >ranks.log 2>&1");
+    assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 1); // trials failed
+    compare_with_whole();
+    move_runs("ranks");
+}
+
 static void interrupted_sweeps_go_on(void **state) {
     (void)state;
     pid_t pid = program_start("sweep x.yaml");
@@ -246,6 +275,8 @@ int main(void) {
         cmocka_unit_test(runs_through),
         cmocka_unit_test(killed_sweeps_end_with_the_same_table),
         cmocka_unit_test(two_sweeps_share_the_work),
+        cmocka_unit_test(array_tasks_begin_at_once),
+        cmocka_unit_test(ranks_deal_out_the_trials),
         cmocka_unit_test(interrupted_sweeps_go_on),
         cmocka_unit_test(files_are_prepared),
         cmocka_unit_test(full_disk),

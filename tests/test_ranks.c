@@ -1,5 +1,7 @@
 // Several ranks of one run: sums in rank order, equal weights everywhere, mpirun's processes and
-// threads of one process with the same bits, resuming, refusal of another number of ranks.
+// threads of one process with the same bits, resuming, refusal of another number of ranks; learning
+// as one rank does from a batch of twice the size.
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "agents/agent.h"
 #include "base/config.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -77,6 +80,136 @@ static void test_average(void **state) {
     real alone = 3;
     comm_average(NULL, COMM_POLICY, &alone, 1);
     assert_true(alone == 3 && comm_size(NULL) == 1);
+}
+
+// --- two ranks learn as one does from a batch of twice the size ---
+
+enum { HALF = 16, WIDTH = 5, ACTIONS = 2, UPDATES = 30 };
+
+struct transitions {
+    real obs[2 * HALF * WIDTH], next_obs[2 * HALF * WIDTH], action[2 * HALF * ACTIONS];
+    real reward[2 * HALF], discount[2 * HALF];
+};
+
+struct pupil {
+    struct comm *comm;
+    int first, n; // its part of each batch
+    struct agent *agent;
+    real *gradient; // (gradient_count) of the first update's critic, averaged; mem_free
+    size_t gradient_count;
+    struct rl_error err;
+    enum rl_status status;
+};
+
+static void average_and_keep(void *context, real *grad, size_t count) {
+    struct pupil *pupil = context;
+    comm_average(pupil->comm, COMM_POLICY, grad, count);
+    if (pupil->gradient) return;
+    pupil->gradient = MEM_ARRAY(real, count);
+    pupil->gradient_count = count;
+    memcpy(pupil->gradient, grad, count * sizeof *grad);
+}
+
+static void fill(real *out, int count, struct rng *rng) {
+    for (int i = 0; i < count; i++) out[i] = (real)rng_range(rng, -1, 1);
+}
+
+static void draw(struct transitions *t, struct rng *rng) {
+    fill(t->obs, 2 * HALF * WIDTH, rng);
+    fill(t->next_obs, 2 * HALF * WIDTH, rng);
+    fill(t->action, 2 * HALF * ACTIONS, rng);
+    for (int i = 0; i < 2 * HALF; i++) {
+        t->reward[i] = t->obs[i * WIDTH] * t->action[i * ACTIONS];
+        t->discount[i] = (real)0.9;
+    }
+}
+
+static void *pupil_thread(void *context) {
+    struct pupil *pupil = context;
+    struct gradient_sync sync = {pupil, average_and_keep};
+    struct transitions t;
+    struct rng rng = rng_seed(8); // all draw the whole batch, and take their part
+    pupil->agent->sync = &sync;
+    for (int i = 0; i < UPDATES && pupil->status == RL_OK; i++) {
+        draw(&t, &rng);
+        struct metrics metrics = {0};
+        struct batch batch = {.n = pupil->n,
+                              .obs = t.obs + pupil->first * WIDTH,
+                              .next_obs = t.next_obs + pupil->first * WIDTH,
+                              .action = t.action + pupil->first * ACTIONS,
+                              .reward = t.reward + pupil->first,
+                              .discount = t.discount + pupil->first};
+        pupil->status = agent_update(pupil->agent, &batch, i, &metrics, &pupil->err);
+    }
+    pupil->agent->sync = NULL;
+    return NULL;
+}
+
+static struct pupil pupil_create(struct comm *comm, int first, int n) {
+    struct config config = {0};
+    struct rl_error err = {0};
+    struct agent_spec spec = {.feature_dim = WIDTH, .action_dim = ACTIONS, .seed = 4};
+    config_add(&config, "ddpg", "hidden", "24", "test", false);
+    config_add(&config, "ddpg", "batch", "32", "test", false);
+    config_add(&config, "ddpg", "target_noise", "0", "test", false); // each rank draws its own
+    struct pupil pupil = {.comm = comm, .first = first, .n = n, .status = RL_OK};
+    pupil.agent = agent_create("ddpg", &spec, &config, NULL, &err);
+    if (!pupil.agent) fail_msg("%s", err.message);
+    config_release(&config);
+    return pupil;
+}
+
+static void pupil_destroy(struct pupil *pupil) {
+    agent_destroy(pupil->agent);
+    mem_free(pupil->gradient);
+}
+
+static double distance(const real *a, const real *b, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    return sqrt(sum);
+}
+
+static void test_twice_the_batch(void **state) {
+    (void)state;
+    struct comm *comms[RANKS];
+    pthread_t threads[RANKS];
+    struct pupil pupils[RANKS], alone = pupil_create(NULL, 0, 2 * HALF);
+    struct pupil half = pupil_create(NULL, 0, HALF); // what a rank by itself would learn
+    size_t count = alone.agent->params.count;
+    real *start = MEM_ARRAY(real, count);
+    memcpy(start, alone.agent->params.value, count * sizeof *start);
+    comm_create_local(RANKS, comms);
+    for (int r = 0; r < RANKS; r++) {
+        pupils[r] = pupil_create(comms[r], r * HALF, HALF);
+        pthread_create(&threads[r], NULL, pupil_thread, &pupils[r]);
+    }
+    for (int r = 0; r < RANKS; r++) pthread_join(threads[r], NULL);
+    comm_destroy_local(RANKS, comms);
+    pupil_thread(&alone);
+    pupil_thread(&half);
+    for (int r = 0; r < RANKS; r++) must(pupils[r].status, &pupils[r].err);
+    const real *both = pupils[0].agent->params.value, *one = alone.agent->params.value;
+    assert_memory_equal(both, pupils[1].agent->params.value, count * sizeof *both);
+    // The same sums in another order.
+    assert_int_equal(alone.gradient_count, pupils[0].gradient_count);
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < alone.gradient_count; i++) {
+        largest = fmax(largest, fabs((double)alone.gradient[i]));
+        worst = fmax(worst, fabs((double)alone.gradient[i] - pupils[0].gradient[i]));
+    }
+    // Adam enlarges rounding where a gradient is near zero.
+    double moved = distance(start, one, count), apart = distance(both, one, count);
+    double otherwise = distance(half.agent->params.value, one, count);
+    print_message("gradients differ by %.1g of the largest; after %d updates weights moved %.3g, "
+                  "are %.2g apart, with half the batch %.2g\n",
+                  worst / largest, UPDATES, moved, apart, otherwise);
+    assert_true(worst < 2e-6 * largest);
+    assert_true(moved > 0.1 && apart < 1e-4 * moved && otherwise > 0.2 * moved);
+    for (int r = 0; r < RANKS; r++) pupil_destroy(&pupils[r]);
+    pupil_destroy(&alone);
+    pupil_destroy(&half);
+    mem_free(start);
 }
 
 // --- two trainers in one process ---
@@ -216,6 +349,7 @@ static void test_other_number(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_average),
+        cmocka_unit_test(test_twice_the_batch),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_other_number),
     };

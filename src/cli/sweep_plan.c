@@ -122,7 +122,7 @@ enum rl_status sweep_plan_slurm(const struct sweep *sweep, const char *prefix, i
              "#SBATCH --job-name=%s\n#SBATCH --array=0-%d%%%d\n#SBATCH --cpus-per-task=%lld\n"
              "#SBATCH --time=%d\n#SBATCH --signal=B:TERM@120\n#SBATCH --output=%s/slurm-%%a.log\n"
              "trials=(\n%s)\n"
-             "exec %s --only \"${trials[$SLURM_ARRAY_TASK_ID]}\"\n",
+             "exec %s --only \"${trials[$SLURM_ARRAY_TASK_ID]:?}\"\n",
              count, sweep->path, sweep->folder, sweep->name, count - 1, jobs,
              (long long)(threads ? threads : SLURM_THREADS), minutes, sweep->folder, names.data,
              prefix);

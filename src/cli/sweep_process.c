@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,6 +23,25 @@ void sweep_words_split(struct sweep_words *words, const char *line) {
     words->word[words->count] = NULL;
 }
 
+// Under mpirun a trial would take itself for a rank of the sweep's job: what the launcher told this
+// process (Open MPI, PMIx, MPICH and Slurm) is not for its trials.
+static void leave_job(void) {
+    static const char *const prefixes[] = {"OMPI_", "PMIX_", "PMI_"};
+    for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+        for (char **entry = environ; *entry;) {
+            char name[128];
+            size_t length = strcspn(*entry, "=");
+            bool drop = !strncmp(*entry, prefixes[p], strlen(prefixes[p])) && length < sizeof name;
+            if (!drop) {
+                entry++;
+                continue;
+            }
+            snprintf(name, sizeof name, "%.*s", (int)length, *entry);
+            unsetenv(name); // moves the ones behind it here
+        }
+    }
+}
+
 static _Noreturn void become_program(const struct sweep_words *words, int log, const int keep[2],
                                      pid_t parent) {
     setpgid(0, 0); // Ctrl-C is the sweep's, which passes it on once
@@ -36,6 +56,7 @@ static _Noreturn void become_program(const struct sweep_words *words, int log, c
     }
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], SIG_DFL);
+    leave_job();
     char *argv[SWEEP_WORDS_MAX + 2] = {"rlrun"};
     memcpy(argv + 1, words->word, ((size_t)words->count + 1) * sizeof *argv);
     execv("/proc/self/exe", argv); // this very program, also after its file was replaced

@@ -85,8 +85,12 @@ static enum rl_status open_folder(const struct sweep *sweep, struct rl_error *er
         file_join(path, sizeof path, sweep->folder, folders[i]);
         status = file_make_dirs(path, err);
     }
+    // Ranks of a job, or tasks of an array, come here at the same moment.
+    int lock = -1;
+    if (status == RL_OK) status = sweep_lock_folder(sweep, &lock, err);
     for (int i = 0; i < sweep->n_trials && status == RL_OK; i++)
         status = write_trial_file(sweep, &sweep->trials[i], err);
+    if (lock >= 0) close(lock);
     return status;
 }
 

@@ -320,7 +320,7 @@ static void make_md(const struct sweep *sweep, const struct sweep_result *result
 // --- both
 // -------------------------------------------------------------------------------------------
 
-static enum rl_status lock_tables(const struct sweep *sweep, int *fd, struct rl_error *err) {
+enum rl_status sweep_lock_folder(const struct sweep *sweep, int *fd, struct rl_error *err) {
     char path[SWEEP_FILE_BYTES];
     snprintf(path, sizeof path, "%s/trials/.results.lock", sweep->folder);
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -331,7 +331,7 @@ static enum rl_status lock_tables(const struct sweep *sweep, int *fd, struct rl_
 
 enum rl_status sweep_write_tables(const struct sweep *sweep, struct rl_error *err) {
     int fd;
-    enum rl_status status = lock_tables(sweep, &fd, err);
+    enum rl_status status = sweep_lock_folder(sweep, &fd, err);
     struct sweep_result *results = MEM_ARRAY(struct sweep_result, sweep->n_trials);
     for (int i = 0; i < sweep->n_trials && status == RL_OK; i++)
         sweep_result_read(sweep, &sweep->trials[i], &results[i]);

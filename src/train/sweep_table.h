@@ -34,5 +34,9 @@ RL_CHECKED enum rl_status sweep_set_failed(const struct sweep *sweep,
                                            const struct sweep_trial *trial, const char *line,
                                            struct rl_error *err);
 
+// Waits until no other sweep writes what all share in the folder (it has trials/); *fd: -1 after a
+// failure, else close it to let the next one in.
+RL_CHECKED enum rl_status sweep_lock_folder(const struct sweep *sweep, int *fd, struct rl_error *err);
+
 // Writes both files, each atomically; sweeps that share the folder take turns.
 RL_CHECKED enum rl_status sweep_write_tables(const struct sweep *sweep, struct rl_error *err);
