@@ -1,6 +1,5 @@
 # Exported ONNX models against onnxruntime; the models are what test_export writes. Skipped without it.
 if(Python3_FOUND)
-    set(RLRUN_PYTHON ${Python3_EXECUTABLE} CACHE FILEPATH "Python of the tests against other packages")
     add_test(NAME export_onnx COMMAND ${RLRUN_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/check_onnx.py
              WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     set_tests_properties(test_export PROPERTIES FIXTURES_SETUP exports)
