@@ -16,6 +16,7 @@
 #include "math/conv.h"
 #include "math/conv_ref.h"
 #include "math/gemm.h"
+#include "math/gemm_bf16.h"
 #include "math/image.h"
 #include "math/simd.h"
 
@@ -38,7 +39,16 @@ static void near(const char *what, const float *value, const double *expected, s
     if (worst > relative * largest) fail_msg("%s: off by %g of %g", what, worst, largest);
 }
 
-static void check_gemm(int m, int n, int k, bool trans_a, bool trans_b) {
+// To 8 bits of mantissa, to nearest, ties to even.
+static double to_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void check_gemm(int m, int n, int k, bool trans_a, bool trans_b, bool bf16) {
     int lda = (trans_a ? m : k) + 3, ldb = (trans_b ? k : n) + 1, ldc = n + 2;
     float *a = random_floats((size_t)(trans_a ? k : m) * lda);
     float *b = random_floats((size_t)(trans_b ? n : k) * ldb);
@@ -50,37 +60,61 @@ static void check_gemm(int m, int n, int k, bool trans_a, bool trans_b) {
         for (int j = 0; j < n; j++) {
             double sum = 0;
             for (int l = 0; l < k; l++) {
-                sum += (double)(trans_a ? a[l * lda + i] : a[i * lda + l]) *
-                       (trans_b ? b[j * ldb + l] : b[l * ldb + j]);
+                float x = trans_a ? a[l * lda + i] : a[i * lda + l];
+                float y = trans_b ? b[j * ldb + l] : b[l * ldb + j];
+                sum += bf16 ? to_bf16(x) * to_bf16(2 * y) : 2.0 * x * y;
             }
-            expected[i * ldc + j] = 0.5 * expected[i * ldc + j] + 2 * sum;
+            expected[i * ldc + j] = 0.5 * expected[i * ldc + j] + sum;
         }
     }
     struct rl_error err;
     struct pool *pool = pool_create(2, &err);
-    gemm(NULL, trans_a, trans_b, m, n, k, 2, a, lda, b, ldb, 0.5f, c, ldc);
-    gemm(pool, trans_a, trans_b, m, n, k, 2, a, lda, b, ldb, 0.5f, again, ldc);
+    assert_int_equal(gemm_set_precision(bf16 ? GEMM_BFLOAT16 : GEMM_FLOAT32, &err), RL_OK);
+    gemm_net(NULL, trans_a, trans_b, m, n, k, 2, a, lda, b, ldb, 0.5f, c, ldc);
+    gemm_net(pool, trans_a, trans_b, m, n, k, 2, a, lda, b, ldb, 0.5f, again, ldc);
+    assert_int_equal(gemm_set_precision(GEMM_FLOAT32, &err), RL_OK);
     char name[64];
-    snprintf(name, sizeof name, "gemm %d x %d x %d, %d %d", m, n, k, trans_a, trans_b);
+    snprintf(name, sizeof name, "gemm %d x %d x %d, %d %d %d", m, n, k, trans_a, trans_b, bf16);
     near(name, c, expected, (size_t)m * ldc, 2e-6);
     assert_memory_equal(c, again, sizeof(float) * m * ldc);
     pool_destroy(pool);
     mem_free(a), mem_free(b), mem_free(c), mem_free(again), mem_free(expected);
 }
 
+static const int gemm_shapes[][3] = {
+    {1, 1, 1},      {1, 256, 17},   {7, 5, 3},      {256, 256, 23}, {13, 1000, 9},
+    {257, 65, 129}, {256, 50, 999}, {2, 3, 4000},   {60, 50, 4500}, // cut by depth
+    {100, 40, 512}, {400, 90, 300}, {600, 500, 40}, // rows of A copied, far apart, large results
+};
+
 static void gemm_agrees(void **state) {
     (void)state;
-    static const int shapes[][3] = {
-        {1, 1, 1},      {1, 256, 17},   {7, 5, 3},      {256, 256, 23}, {13, 1000, 9},
-        {257, 65, 129}, {256, 50, 999}, {2, 3, 4000},   {60, 50, 4500}, // cut by depth
-        {100, 40, 512}, {400, 90, 300}, {600, 500, 40}, // rows of A copied, far apart, large
-                                                        // results
-    };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        for (int trans = 0; trans < 4; trans++) {
-            check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], trans & 1, trans & 2);
+    for (size_t i = 0; i < sizeof gemm_shapes / sizeof *gemm_shapes; i++) {
+        const int *shape = gemm_shapes[i];
+        for (int t = 0; t < 4; t++) {
+            check_gemm(shape[0], shape[1], shape[2], t & 1, t & 2, false);
         }
     }
+}
+
+// Products of bfloat16 are exact in float, so the sums agree as closely as those of floats.
+static void gemm_bf16_agrees(void **state) {
+    (void)state;
+    struct rl_error err;
+    if (!gemm_bf16_available()) {
+        assert_int_equal(gemm_set_precision(GEMM_BFLOAT16, &err), RL_EUNAVAILABLE);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof gemm_shapes / sizeof *gemm_shapes; i++) {
+        const int *shape = gemm_shapes[i];
+        if (shape[0] == 1) continue; // a vector times a matrix stays float
+        for (int t = 0; t < 4; t++) {
+            check_gemm(shape[0], shape[1], shape[2], t & 1, t & 2, true);
+        }
+    }
+    simd_limit(SIMD_LEVEL_AVX2);
+    assert_int_equal(gemm_set_precision(GEMM_BFLOAT16, &err), RL_EUNAVAILABLE);
+    simd_limit(SIMD_LEVEL_AVX512);
 }
 
 // Everything that one convolution computes, by the kernels in force or by the specification.
@@ -224,6 +258,7 @@ int main(void) {
     rng = rng_seed(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm_agrees),
+        cmocka_unit_test(gemm_bf16_agrees),
         cmocka_unit_test(conv_agrees),
         cmocka_unit_test(shift_replicates_edges),
     };

@@ -130,16 +130,17 @@ static void bench_conv(const struct bench_options *options, struct kernels_bench
 static void gemm_once(void *context) {
     struct kernels_bench *b = context;
     const struct gemm_case *g = b->gemm;
-    gemm(b->pool, g->trans_a, g->trans_b, g->m, g->n, g->k, 1, b->a, g->trans_a ? g->m : g->k, b->b,
-         g->trans_b ? g->k : g->n, 0, b->c, g->n);
+    gemm_net(b->pool, g->trans_a, g->trans_b, g->m, g->n, g->k, 1, b->a, g->trans_a ? g->m : g->k,
+             b->b, g->trans_b ? g->k : g->n, 0, b->c, g->n);
 }
 
 static void bench_gemm(const struct bench_options *options, struct kernels_bench *bench,
-                       const struct gemm_case *g) {
+                       const struct gemm_case *g, enum gemm_precision precision) {
     char name[64];
-    snprintf(name, sizeof name, "gemm-%dx%dx%d-%s%s", g->m, g->n, g->k, g->trans_a ? "t" : "n",
-             g->trans_b ? "t" : "n");
-    if (!bench_wanted(options, name)) return;
+    snprintf(name, sizeof name, "gemm%s-%dx%dx%d-%s%s", precision == GEMM_BFLOAT16 ? "-bf16" : "",
+             g->m, g->n, g->k, g->trans_a ? "t" : "n", g->trans_b ? "t" : "n");
+    struct rl_error err;
+    if (!bench_wanted(options, name) || gemm_set_precision(precision, &err) != RL_OK) return;
     size_t n_a = (size_t)g->m * g->k, n_b = (size_t)g->n * g->k;
     bench->gemm = g;
     bench->a = MEM_ARRAY(real, n_a);
@@ -148,6 +149,7 @@ static void bench_gemm(const struct bench_options *options, struct kernels_bench
     fill(&bench->rng, bench->a, n_a);
     fill(&bench->rng, bench->b, n_b);
     double seconds = bench_time(options, gemm_once, bench).median_s;
+    gemm_set_precision(GEMM_FLOAT32, &err);
     report(options, bench, name, 2.0 * g->m * g->n * g->k, seconds);
     mem_free(bench->a), mem_free(bench->b), mem_free(bench->c);
 }
@@ -253,7 +255,8 @@ enum rl_status bench_kernels(const struct bench_options *options, struct rl_erro
         bench_conv(options, &bench, &conv_cases[i]);
     }
     for (size_t i = 0; i < sizeof gemm_cases / sizeof *gemm_cases; i++) {
-        bench_gemm(options, &bench, &gemm_cases[i]);
+        bench_gemm(options, &bench, &gemm_cases[i], GEMM_FLOAT32);
+        bench_gemm(options, &bench, &gemm_cases[i], GEMM_BFLOAT16); // where the CPU has it
     }
     bench_optim(options, &bench);
     bench_images(options, &bench);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/bench.h"
 #include "math/conv.h"
+#include "math/gemm.h"
 #include "math/image.h"
 
 #define BATCH         256
@@ -27,6 +28,7 @@ struct update_case {
     struct {
         const char *name, *value;
     } options[2]; // beside the defaults
+    enum gemm_precision precision;
 };
 
 static const struct update_case cases[] = {
@@ -41,6 +43,7 @@ static const struct update_case cases[] = {
     {"td3-state", "td3", 17, 256, 2, 1, 2, {{NULL}}},
     {"sac-state", "sac", 17, 256, 2, 2, 1, {{NULL}}},
     {"ddpg-latent", "ddpg", 64, 256, 2, 1, 1, {{NULL}}},
+    {"ddpg-latent-bf16", "ddpg", 64, 256, 2, 1, 1, {{NULL}}, GEMM_BFLOAT16},
     {"drqv2", "drqv2", 0, 1024, 2, 2, 1, {{NULL}}},
 };
 
@@ -190,8 +193,11 @@ enum rl_status bench_update(const struct bench_options *options, struct rl_error
     enum rl_status status = RL_OK;
     for (size_t i = 0; status == RL_OK && i < sizeof cases / sizeof *cases; i++) {
         if (!bench_wanted(options, cases[i].name)) continue;
+        struct rl_error refused;
+        if (gemm_set_precision(cases[i].precision, &refused) != RL_OK) continue; // not this CPU's
         status = run_case(options, &cases[i], pool, err);
     }
+    gemm_set_precision(GEMM_FLOAT32, err);
     pool_destroy(pool);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "math/gemm_bf16.h"
 #include "math/gemm_tiles.h"
 
 #ifdef RL_DOUBLE
@@ -81,6 +82,32 @@ void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, re
                               ldc,     1,       alpha,  beta, a, b, c};
     if (parts > 1) product.n_parts = parts < MAX_PARTS ? (int)parts : MAX_PARTS;
     pool_run(pool, product.n_parts, run_part, &product);
+}
+
+#if defined(__x86_64__) && !defined(RL_DOUBLE)
+#define BF16_AVAILABLE gemm_bf16_available()
+#else
+#define BF16_AVAILABLE false
+#define gemm_bf16      gemm
+#endif
+
+static enum gemm_precision precision_in_force = GEMM_FLOAT32;
+
+enum rl_status gemm_set_precision(enum gemm_precision precision, struct rl_error *err) {
+    if (precision == GEMM_BFLOAT16 && !BF16_AVAILABLE) {
+        return rl_fail(err, RL_EUNAVAILABLE,
+                       "precision = bf16: this CPU has no AVX512_BF16 (or RLRUN_SIMD is below "
+                       "avx512); use float");
+    }
+    precision_in_force = precision;
+    return RL_OK;
+}
+
+void gemm_net(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
+              const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc) {
+    bool vector = m == 1 || n == 1;
+    (precision_in_force == GEMM_BFLOAT16 && !vector ? gemm_bf16 : gemm)(
+        pool, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 const char *gemm_library(void) {

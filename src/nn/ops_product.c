@@ -24,17 +24,17 @@ static void matmul_backward(struct tape *tape, void *context) {
     if (c->wants_a) {
         real beta = tensor_adds(c->a);
         if (c->trans_a) {
-            gemm(pool, c->trans_b, true, k, m, n, 1, b, ldb, gy, n, beta, c->a->grad, lda);
+            gemm_net(pool, c->trans_b, true, k, m, n, 1, b, ldb, gy, n, beta, c->a->grad, lda);
         } else {
-            gemm(pool, false, !c->trans_b, m, k, n, 1, gy, n, b, ldb, beta, c->a->grad, lda);
+            gemm_net(pool, false, !c->trans_b, m, k, n, 1, gy, n, b, ldb, beta, c->a->grad, lda);
         }
     }
     if (c->wants_b) {
         real beta = tensor_adds(c->b);
         if (c->trans_b) {
-            gemm(pool, true, c->trans_a, n, k, m, 1, gy, n, a, lda, beta, c->b->grad, ldb);
+            gemm_net(pool, true, c->trans_a, n, k, m, 1, gy, n, a, lda, beta, c->b->grad, ldb);
         } else {
-            gemm(pool, !c->trans_a, false, k, n, m, 1, a, lda, gy, n, beta, c->b->grad, ldb);
+            gemm_net(pool, !c->trans_a, false, k, n, m, 1, a, lda, gy, n, beta, c->b->grad, ldb);
         }
     }
 }
@@ -46,8 +46,8 @@ struct tensor *op_matmul(struct tape *tape, struct tensor *a, bool trans_a, stru
     bool wants_a = op_wants(tape, "op_matmul", a), wants_b = op_wants(tape, "op_matmul", b);
     int m = a->dim[trans_a], n = b->dim[!trans_b], k = a->dim[!trans_a];
     struct tensor *y = op_result_2d(tape, m, n, wants_a || wants_b);
-    gemm(tape_pool(tape), trans_a, trans_b, m, n, k, 1, a->data, a->dim[1], b->data, b->dim[1], 0,
-         y->data, n);
+    gemm_net(tape_pool(tape), trans_a, trans_b, m, n, k, 1, a->data, a->dim[1], b->data, b->dim[1],
+             0, y->data, n);
     struct matmul_context context = {a, b, y, trans_a, trans_b, wants_a, wants_b};
     if (y->grad) op_record(tape, matmul_backward, &context, sizeof context);
     return y;
@@ -78,12 +78,12 @@ static void linear_backward(struct tape *tape, void *context) {
     int rows = tensor_rows(c->x), in = c->w->dim[1], out = c->w->dim[0];
     bias_backward(tape, c->y, c->b, c->wants_b, c->relu);
     if (c->wants_w) {
-        gemm(pool, true, false, out, in, rows, 1, c->y->grad, out, c->x->data, in,
-             tensor_adds(c->w), c->w->grad, in);
+        gemm_net(pool, true, false, out, in, rows, 1, c->y->grad, out, c->x->data, in,
+                 tensor_adds(c->w), c->w->grad, in);
     }
     if (c->wants_x) {
-        gemm(pool, false, false, rows, in, out, 1, c->y->grad, out, c->w->data, in,
-             tensor_adds(c->x), c->x->grad, in);
+        gemm_net(pool, false, false, rows, in, out, 1, c->y->grad, out, c->w->data, in,
+                 tensor_adds(c->x), c->x->grad, in);
     }
 }
 
@@ -100,7 +100,7 @@ struct tensor *op_linear(struct tape *tape, struct tensor *x, struct tensor *w, 
     dim[x->ndim - 1] = out;
     c.y = op_result(tape, x->ndim, dim, c.wants_x || c.wants_w || c.wants_b);
     struct pool *pool = tape_pool(tape);
-    gemm(pool, false, true, rows, out, in, 1, x->data, in, w->data, in, 0, c.y->data, out);
+    gemm_net(pool, false, true, rows, out, in, 1, x->data, in, w->data, in, 0, c.y->data, out);
     if (b) {
         vec_add_row(pool, rows, out, c.y->data, b->data, relu, c.y->data);
     } else if (relu) {

@@ -1,5 +1,7 @@
 #include "train/options.h"
 
+static const char *const precision_names[] = {"float", "bf16", NULL};
+
 static const struct opt_spec run_specs[] = {
     OPT_ROW_STRING(struct run_options, agent, "ddpg", "agent; the command's first word sets it"),
     OPT_ROW_STRING(struct run_options, env, "cheetah",
@@ -9,6 +11,10 @@ static const struct opt_spec run_specs[] = {
     OPT_ROW_INT(struct run_options, steps, "500000", 1, 1e12, "agent steps to run in all"),
     OPT_ROW_INT(struct run_options, seed, "1", 0, 9e15, "seed of every random stream"),
     OPT_ROW_INT(struct run_options, threads, "2", 1, 1024, "threads; results do not depend on it"),
+    OPT_ROW_CHOICE(
+        struct run_options, precision, "float", precision_names,
+        "of the networks' matrix products in training: bf16 rounds what is multiplied and "
+        "sums in float (needs AVX512_BF16; convolutions stay float)"),
     OPT_ROW_REAL(struct run_options, time_limit, "0", 0, 1e9,
                  "stop and save after this many seconds; 0 = never"),
     OPT_ROW_INT(struct run_options, checkpoint_every, "5000", 1, 1e12,

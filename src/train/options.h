@@ -11,6 +11,7 @@ struct run_options {
     int64_t steps;                  // agent steps
     int64_t seed;
     int64_t threads;
+    int precision; // enum gemm_precision
     double time_limit;        // seconds of wall time; 0 = none
     int64_t checkpoint_every; // agent steps
     int64_t keep_checkpoints;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "math/gemm.h"
 #include "train/checkpoint.h"
 
 // --- creation ---
@@ -51,8 +52,11 @@ static enum rl_status create_pools(struct trainer *trainer, struct rl_error *err
 static enum rl_status create_learner(struct trainer *trainer, struct config *config,
                                      struct rl_error *err) {
     bool latents = trainer->parts.features == FEATURE_KIND_LATENTS;
-    enum rl_status status = parts_create(&trainer->parts, config, env_spec(trainer->env), false,
-                                         latents ? NULL : trainer->kernels, trainer->kernels, err);
+    enum rl_status status =
+        gemm_set_precision((enum gemm_precision)trainer->parts.run.precision, err);
+    if (status != RL_OK) return status;
+    status = parts_create(&trainer->parts, config, env_spec(trainer->env), false,
+                          latents ? NULL : trainer->kernels, trainer->kernels, err);
     return status == RL_OK ? policy_init(&trainer->policy, &trainer->parts, err) : status;
 }
 
