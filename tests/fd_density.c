@@ -38,6 +38,7 @@ static void check(const char *name, int classes, int order) {
     struct rng rng = rng_seed(7); // no ReLU within a step of its kink
     struct config config = {0};
     config_add(&config, "made", "hidden", "9", "test", false);
+    config_add(&config, "made", "layers", "2", "test", false);
     config_add(&config, "made", "orders", "2", "test", false);
     config_add(&config, "nade", "hidden", "67", "test", false);
     config_add(&config, "pixelcnn", "channels", "3", "test", false);

@@ -31,6 +31,7 @@ static struct density *create(const char *name, int height, int width, int class
                                 .seed = 3,
                                 .hyper = optimizer_adam(1e-2)};
     config_add(&config, "made", "hidden", "20", "test", false);
+    config_add(&config, "made", "layers", "2", "test", false);
     config_add(&config, "nade", "hidden", "70", "test", false); // more than one block of units
     config_add(&config, "pixelcnn", "channels", "5", "test", false);
     if (*settings) config_add(&config, "made", "orders", settings, "test", false);

@@ -15,8 +15,8 @@ struct made_options {
     bool direct;
 };
 static const struct opt_spec specs[] = {
-    OPT_ROW_INT(struct made_options, hidden, "500", 1, 65536, "hidden units a layer"),
-    OPT_ROW_INT(struct made_options, layers, "2", 1, MAX_LAYERS, "hidden layers"),
+    OPT_ROW_INT(struct made_options, hidden, "800", 1, 65536, "hidden units a layer"),
+    OPT_ROW_INT(struct made_options, layers, "1", 1, MAX_LAYERS, "hidden layers"),
     OPT_ROW_INT(struct made_options, orders, "1", 1, 64,
                 "orders of the places, the first row by row, the others drawn"),
     OPT_ROW_BOOL(struct made_options, direct, "true", "weights from inputs straight to outputs"),
