@@ -15,7 +15,14 @@
 #define DIM       4
 #define LATENT_FD 902
 
-static struct encoder encoder = {.spec.in_dim = {SIDE, SIDE, 3}, .out_dim = DIM}; // has no weights
+// Its weights play no part.
+static struct param_item item;
+static real weight;
+static struct encoder encoder = {
+    .spec.in_dim = {SIDE, SIDE, 3},
+    .params = {.n_items = 1, .items = &item, .count = 1, .value = &weight},
+    .out_dim = DIM,
+};
 static struct replay *replay;
 static struct snapshot snapshot;
 static struct publisher publisher;
