@@ -1,6 +1,10 @@
 // Learning from pixels, whole: DDPG on the latents of a BYOL encoder that learns beside it must run
-// ten times as far as the random policy does (about 8) within 16,000 frames of cheetah-run. Fixed
-// seed, so the same bits on machines of one SIMD level; the bound has room for the others.
+// ten times as far as the random policy does (about 8) within 16,000 frames of cheetah-run, and its
+// embeddings must not have collapsed. Fixed seed, so the same bits on machines of one SIMD level
+// (131.5 with AVX2 and with AVX-512); the bounds have room for others. With target networks that
+// never follow the return is 59.8, with the reward's sign turned 2.8; without BYOL's stop-gradient
+// and slow target it is 78.3 (the inverse and reward heads alone still teach the encoder), with a
+// std of 0.004.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +17,23 @@
 
 #include "support/program.h"
 
-#define BOUND 60.0
+#define BOUND     90.0
+#define LEAST_STD 0.03 // of the normalised embeddings; healthy is 0.088
+
+// The last value of a figure in the run's log; -1: none.
+static double last_figure(const char *name) {
+    char line[8192], key[64];
+    double value = -1;
+    FILE *file = fopen("slow_learning.tmp/metrics.jsonl", "r");
+    assert_non_null(file);
+    snprintf(key, sizeof key, "\"%s\": ", name);
+    while (fgets(line, sizeof line, file)) {
+        const char *at = strstr(line, key);
+        if (at) value = strtod(at + strlen(key), NULL);
+    }
+    fclose(file);
+    return value;
+}
 
 static void byol_beside_ddpg_learns(void **state) {
     (void)state;
@@ -28,8 +48,10 @@ static void byol_beside_ddpg_learns(void **state) {
     const char *at = strstr(output.data, "evaluation return ");
     assert_non_null(at);
     double value = strtod(at + strlen("evaluation return "), NULL);
-    print_message("evaluation return %.1f (bound %.0f)\n", value, BOUND);
-    assert_true(value >= BOUND);
+    double std = last_figure("ssl/std");
+    print_message("evaluation return %.1f (bound %.0f), std %.3f (bound %.2f)\n", value, BOUND, std,
+                  LEAST_STD);
+    assert_true(value >= BOUND && std >= LEAST_STD);
     text_release(&output);
     text_release(&errors);
 }
