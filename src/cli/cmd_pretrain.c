@@ -62,15 +62,11 @@ static enum rl_status load_rollouts(struct material *material,
                                  .steps = (int)options->collect,
                                  .frame_stack = (int)options->frame_stack,
                                  .seed = (uint64_t)options->seed};
-    enum rl_status status = options->data[0] ? rollouts_load(&material->rollouts, options->data,
-                                                             (int)options->frame_stack, err)
-                                             : rollouts_collect(&material->rollouts, &spec, err);
+    enum rl_status status = rollouts_open(&material->rollouts, options->data, &spec, err);
     if (status != RL_OK) return status;
     const struct replay *replay = material->rollouts.replay;
     const struct replay_spec *facts = replay_spec(replay);
-    material->in_dim[0] = facts->frame_dim[0];
-    material->in_dim[1] = facts->frame_dim[1];
-    material->in_dim[2] = facts->frame_dim[2] * facts->frame_stack;
+    rollouts_in_dim(&material->rollouts, material->in_dim);
     material->action_dim = facts->action_dim;
     material->count = facts->capacity;
     material->source = (struct ssl_source){.replay = replay, .window = replay_window(replay)};

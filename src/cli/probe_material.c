@@ -14,15 +14,10 @@ static enum rl_status load_rollouts(struct probe_material *material,
                                      .steps = spec->collect,
                                      .frame_stack = spec->frame_stack,
                                      .seed = spec->seed};
-    enum rl_status status =
-        spec->data[0] ? rollouts_load(&material->rollouts, spec->data, spec->frame_stack, err)
-                      : rollouts_collect(&material->rollouts, &rollouts, err);
+    enum rl_status status = rollouts_open(&material->rollouts, spec->data, &rollouts, err);
     if (status != RL_OK) return status;
     const struct replay *replay = material->rollouts.replay;
-    const struct replay_spec *facts = replay_spec(replay);
-    material->in_dim[0] = facts->frame_dim[0];
-    material->in_dim[1] = facts->frame_dim[1];
-    material->in_dim[2] = facts->frame_dim[2] * facts->frame_stack;
+    rollouts_in_dim(&material->rollouts, material->in_dim);
     material->n = replay_end(replay);
     material->source = (struct ssl_source){.replay = replay, .window = replay_window(replay)};
     return RL_OK;

@@ -249,3 +249,17 @@ enum rl_status rollouts_load(struct rollouts *rollouts, const char *path, int fr
     if (status != RL_OK) rollouts_release(rollouts);
     return status;
 }
+
+// --- either ---
+
+enum rl_status rollouts_open(struct rollouts *rollouts, const char *data,
+                             const struct rollouts_spec *spec, struct rl_error *err) {
+    return data[0] ? rollouts_load(rollouts, data, spec->frame_stack, err)
+                   : rollouts_collect(rollouts, spec, err);
+}
+
+void rollouts_in_dim(const struct rollouts *rollouts, int in_dim[3]) {
+    const struct replay_spec *facts = replay_spec(rollouts->replay);
+    memcpy(in_dim, facts->frame_dim, sizeof facts->frame_dim);
+    in_dim[2] *= facts->frame_stack;
+}

@@ -20,6 +20,11 @@ struct rollouts_spec {
 };
 RL_CHECKED enum rl_status rollouts_collect(struct rollouts *rollouts,
                                            const struct rollouts_spec *spec, struct rl_error *err);
+// From the file data, spec->frame_stack frames a stack; "": collected as spec says.
+RL_CHECKED enum rl_status rollouts_open(struct rollouts *rollouts, const char *data,
+                                        const struct rollouts_spec *spec, struct rl_error *err);
+// (H, W, C * frame_stack): the input of an encoder that learns from them.
+void rollouts_in_dim(const struct rollouts *rollouts, int in_dim[3]);
 void rollouts_release(struct rollouts *rollouts);
 
 // The file is an .npz (replay/npy.h) of n rows: frames (n, H, W, 3) u8; qpos, qvel and the actions
