@@ -16,23 +16,21 @@
 #include <cmocka.h>
 
 #include "support/program.h"
+#include "train/metrics_file.h"
 
 #define BOUND     90.0
 #define LEAST_STD 0.03 // of the normalised embeddings; healthy is 0.088
 
-// The last value of a figure in the run's log; -1: none.
-static double last_figure(const char *name) {
-    char line[8192], key[64];
-    double value = -1;
-    FILE *file = fopen("slow_learning.tmp/metrics.jsonl", "r");
-    assert_non_null(file);
-    snprintf(key, sizeof key, "\"%s\": ", name);
-    while (fgets(line, sizeof line, file)) {
-        const char *at = strstr(line, key);
-        if (at) value = strtod(at + strlen(key), NULL);
-    }
-    fclose(file);
-    return value;
+static double last_std(void) {
+    struct metrics_series series = {0};
+    struct rl_error err;
+    assert_int_equal(metrics_file_series("slow_learning.tmp/metrics.jsonl", "train", "ssl/std",
+                                         "frames", &series, &err),
+                     RL_OK);
+    assert_true(series.count > 0);
+    double last = series.y[series.count - 1];
+    metrics_series_release(&series);
+    return last;
 }
 
 static void byol_beside_ddpg_learns(void **state) {
@@ -48,7 +46,7 @@ static void byol_beside_ddpg_learns(void **state) {
     const char *at = strstr(output.data, "evaluation return ");
     assert_non_null(at);
     double value = strtod(at + strlen("evaluation return "), NULL);
-    double std = last_figure("ssl/std");
+    double std = last_std();
     print_message("evaluation return %.1f (bound %.0f), std %.3f (bound %.2f)\n", value, BOUND, std,
                   LEAST_STD);
     assert_true(value >= BOUND && std >= LEAST_STD);
