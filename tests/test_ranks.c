@@ -1,6 +1,6 @@
 // Several ranks of one run: sums in rank order, equal weights everywhere, mpirun's processes and
-// threads of one process with the same bits, resuming, refusal of another number of ranks; learning
-// as one rank does from a batch of twice the size.
+// threads of one process with the same bits, resuming, refusal of more ranks, fewer when asked for;
+// learning as one rank does from a batch of twice the size.
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -342,7 +342,15 @@ static void test_other_number(void **state) {
     struct text errors = {0};
     assert_int_equal(program_run("resume ranks_local --steps 500", NULL, &errors), 2);
     assert_non_null(strstr(errors.data, "mpirun -n 2"));
+    assert_non_null(strstr(errors.data, "--fewer_ranks"));
     text_release(&errors);
+    assert_true(file_is_dir("ranks_local/ranks/1"));
+    // The weights of both go on with the first one's replay; from then on it is a run of one rank.
+    assert_int_equal(program_run("resume ranks_local --steps 500 --fewer_ranks", NULL, NULL), 0);
+    assert_true(file_exists("ranks_local/ranks/1.aside/final.safetensors"));
+    assert_false(file_is_dir("ranks_local/ranks/1"));
+    assert_int_equal(program_run("resume ranks_local --steps 550", NULL, NULL), 0);
+    if (has_mpi()) assert_int_equal(run_mpi("resume ranks_local --steps 600"), 2);
     clean();
 }
 

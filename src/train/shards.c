@@ -1,5 +1,6 @@
 #include "train/shards.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +46,30 @@ static int count_shards(const char *run) {
     return count;
 }
 
-enum rl_status shards_open(struct comm *comm, struct run_dir *run, const char *word,
+static enum rl_status refuse_ranks(const char *run, int saved, int size, struct rl_error *err) {
+    char fewer[64] = "";
+    if (size < saved)
+        snprintf(fewer, sizeof fewer, ", or with %d by --fewer_ranks, without the rest", size);
+    return rl_fail(err, RL_EUSAGE,
+                   "%s was trained by %d rank%s and has a replay for each; it cannot go on with "
+                   "%d: mpirun -n %d rlrun resume %s%s",
+                   run, saved, saved == 1 ? "" : "s", size, saved, run, fewer);
+}
+
+// From the last down, so that those that are left always count from 1 without a gap.
+static enum rl_status put_aside(const char *run, int from, int to, struct rl_error *err) {
+    char path[RUN_DIR_PATH_BYTES], aside[RUN_DIR_PATH_BYTES + 8];
+    for (int rank = to; rank >= from; rank--) {
+        enum rl_status status = shard_path(run, rank, path, err);
+        if (status != RL_OK) return status;
+        snprintf(aside, sizeof aside, "%s.aside", path);
+        if (rename(path, aside) != 0)
+            return rl_fail(err, RL_EIO, "cannot put %s aside: %s", path, strerror(errno));
+    }
+    return RL_OK;
+}
+
+enum rl_status shards_open(struct comm *comm, struct run_dir *run, const char *word, bool fewer,
                            struct rl_error *err) {
     int rank = comm_rank(comm), size = comm_size(comm);
     char own[RUN_DIR_PATH_BYTES];
@@ -54,13 +78,10 @@ enum rl_status shards_open(struct comm *comm, struct run_dir *run, const char *w
     enum rl_status status = run_dir_find(&first, word, err);
     if (status != RL_OK) return status;
     int saved = count_shards(first.path);
-    if (saved != size) {
-        return rl_fail(
-            err, RL_EUSAGE,
-            "%s was trained by %d rank%s and has a replay for each; it cannot go on with "
-            "%d: mpirun -n %d rlrun resume %s",
-            first.path, saved, saved == 1 ? "" : "s", size, saved, first.path);
-    }
+    comm_least(comm, COMM_POLICY, saved); // all have counted before any folder is moved
+    if (saved < size || (saved > size && !fewer)) return refuse_ranks(first.path, saved, size, err);
     status = shard_path(first.path, rank, own, err);
-    return status == RL_OK ? run_dir_open(run, own, err) : status;
+    if (status == RL_OK) status = run_dir_open(run, own, err);
+    if (status == RL_OK && rank == 0) status = put_aside(first.path, size, saved - 1, err);
+    return status;
 }

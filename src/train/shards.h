@@ -10,7 +10,9 @@
 RL_CHECKED enum rl_status shards_create(struct comm *comm, struct run_dir *run, const char *path,
                                         const char *name, const char *config_yaml,
                                         struct rl_error *err);
-// As run_dir_open. A run of another number of ranks is RL_EUSAGE: replay and random streams belong
-// to ranks.
+// As run_dir_open. A run of more ranks than there are now goes on only when `fewer` allows it: the
+// first ranks go on with their shards, and those of the others are put aside as they are, in
+// RUN/ranks/R.aside. Otherwise another number of ranks is RL_EUSAGE: a new rank would have no
+// replay to draw its part of a batch from.
 RL_CHECKED enum rl_status shards_open(struct comm *comm, struct run_dir *run, const char *word,
-                                      struct rl_error *err);
+                                      bool fewer, struct rl_error *err);
