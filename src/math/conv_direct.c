@@ -4,23 +4,12 @@
 
 #include <string.h>
 
+#include "base/ints.h"
 #include "math/tile.h"
 
 #define MAX_PARTS      16
 #define FLOPS_PER_PART 1e6
 #define BAND_BYTES     65536 // of copied rows: they stay in the second-level cache beside the weights
-
-static int round_up(int count, int grain) {
-    return (count + grain - 1) / grain * grain;
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
-static int max_int(int a, int b) {
-    return a > b ? a : b;
-}
 
 static int divide_up(int a, int b) {
     return (a + b - 1) / b;

@@ -1,5 +1,6 @@
 #include "math/gemm_bf16.h"
 
+#include "base/ints.h"
 #include "math/gemm_bf16_tile.h"
 #include "math/simd.h"
 
@@ -28,10 +29,6 @@ bool gemm_bf16_available(void) {
 }
 
 #if defined(__x86_64__)
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
 
 static void scale_c(const struct product *p, struct pool_range rows, struct pool_range cols) {
     for (int i = rows.begin; i < rows.end; i++) {

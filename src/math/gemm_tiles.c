@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/ints.h"
 #include "math/tile.h"
 
 #define DEPTH               256   // of a packed block: its panel stays in the first-level cache
@@ -32,10 +33,6 @@ struct product {
 struct block {
     int col, cols, from, depth;
 };
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
 
 // --- reading ahead ---
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/ints.h"
 #include "math/tile.h"
 
 #define MAX_PARTS      16
@@ -17,18 +18,6 @@
 #define MOST_WEIGHTS (128 * 128)
 // Outputs of a picture below which the tiles are mostly margin.
 #define FEWEST_OUTPUTS 16
-
-static int round_up(int count, int grain) {
-    return (count + grain - 1) / grain * grain;
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
-static int max_int(int a, int b) {
-    return a > b ? a : b;
-}
 
 static const struct winograd_kernels *winograd_kernels(void) {
 #if defined(__x86_64__)
