@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,14 +241,13 @@ static bool has_installed(char *binary, char found[4096]) {
 }
 
 static const char here; // an address of the object that this code is in
+static char data_dir[4096];
 
-const char *file_data_dir(void) {
-    static char found[4096];
-    if (found[0]) return found;
+static void find_data_dir(void) {
     const char *forced = getenv("RLRUN_DATA");
     if (forced && *forced) {
-        snprintf(found, sizeof found, "%s", forced);
-        return found;
+        snprintf(data_dir, sizeof data_dir, "%s", forced);
+        return;
     }
     char path[2048];
     Dl_info binary; // of this code: librlrun.so in another program, or the program itself
@@ -257,7 +257,11 @@ const char *file_data_dir(void) {
         ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
         path[length > 0 ? length : 0] = '\0';
     }
-    if (has_installed(path, found)) return found;
-    snprintf(found, sizeof found, "%s", RLRUN_SOURCE_DIR);
-    return found;
+    if (!has_installed(path, data_dir)) snprintf(data_dir, sizeof data_dir, "%s", RLRUN_SOURCE_DIR);
+}
+
+const char *file_data_dir(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_data_dir);
+    return data_dir;
 }

@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "math/gemm_bf16.h"
@@ -91,7 +92,7 @@ void gemm(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, re
 #define gemm_bf16      gemm
 #endif
 
-static enum gemm_precision precision_in_force = GEMM_FLOAT32;
+static atomic_int precision_in_force = GEMM_FLOAT32; // set and read by any thread
 
 enum rl_status gemm_set_precision(enum gemm_precision precision, struct rl_error *err) {
     if (precision == GEMM_BFLOAT16 && !BF16_AVAILABLE) {
@@ -99,15 +100,16 @@ enum rl_status gemm_set_precision(enum gemm_precision precision, struct rl_error
                        "precision = bf16: this CPU has no AVX512_BF16 (or RLRUN_SIMD is below "
                        "avx512); use float");
     }
-    precision_in_force = precision;
+    atomic_store_explicit(&precision_in_force, precision, memory_order_relaxed);
     return RL_OK;
 }
 
 void gemm_net(struct pool *pool, bool trans_a, bool trans_b, int m, int n, int k, real alpha,
               const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc) {
+    int precision = atomic_load_explicit(&precision_in_force, memory_order_relaxed);
     bool vector = m == 1 || n == 1;
-    (precision_in_force == GEMM_BFLOAT16 && !vector ? gemm_bf16 : gemm)(
-        pool, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    (precision == GEMM_BFLOAT16 && !vector ? gemm_bf16 : gemm)(pool, trans_a, trans_b, m, n, k,
+                                                               alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 const char *gemm_library(void) {
