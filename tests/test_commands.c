@@ -202,16 +202,20 @@ static void a_trace_plays_again(void **state) {
         1);
 }
 
-// --- export ---
+// --- export, report ---
+
+static void train_a_little(void) {
+    succeed("ddpg --env cartpole --encoder state --steps 340 --ddpg.random_steps 310 "
+            "--ddpg.batch 8 --ddpg.hidden 16 --eval-episodes 1 --run-dir run",
+            NULL);
+}
 
 static void an_exported_policy_acts_alike(void **state) {
     (void)state;
     struct text out = {0};
     struct st_file samples;
     struct rl_error err = {0};
-    succeed("ddpg --env cartpole --encoder state --steps 340 --ddpg.random_steps 310 "
-            "--ddpg.batch 8 --ddpg.hidden 16 --eval-episodes 1 --run-dir run",
-            NULL);
+    train_a_little();
     succeed("export run --c p.h --onnx p.onnx --samples p.safetensors --check 30", &out);
     assert_non_null(strstr(out.data, "over 30 steps"));
     text_release(&out);
@@ -225,6 +229,21 @@ static void an_exported_policy_acts_alike(void **state) {
     assert_int_equal(program_run("export run", NULL, NULL), 2);
 }
 
+static void a_report_is_one_file(void **state) {
+    (void)state;
+    struct bytes page;
+    struct rl_error err = {0};
+    train_a_little();
+    succeed("report run -o page.html --clip_seconds 1", NULL);
+    must(file_read("page.html", 5 << 20, &page, &err), &err);
+    const char *text = (const char *)page.data;
+    assert_true(strstr(text, "data:video/mp4;base64,") || strstr(text, "data:image/gif;base64,"));
+    assert_non_null(strstr(text, "in the first 1")); // the clip's caption, with its frames
+    assert_null(strstr(text, "src=\"http"));         // nothing from elsewhere
+    assert_null(strstr(text, "<link"));
+    mem_free(page.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(benchmarks_print_figures, set_up, tear_down),
@@ -232,6 +251,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pictures_of_every_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_trace_plays_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_exported_policy_acts_alike, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_report_is_one_file, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,7 +227,8 @@ static enum rl_status write_page(const struct args *args, const struct report_op
     report_html(&report, &page);
     enum rl_status status = file_write_atomic(options->output, page.data, page.length, err);
     if (status == RL_OK) {
-        printf("%s: %d runs in %d settings, %.2f MB\n", options->output, set->n_runs, set->n_groups,
+        printf("%s: %d run%s, %d setting%s, %.2f MB\n", options->output, set->n_runs,
+               set->n_runs == 1 ? "" : "s", set->n_groups, set->n_groups == 1 ? "" : "s",
                (double)page.length / 1e6);
     }
     text_release(&command);
