@@ -196,7 +196,7 @@ static void shows_runs(void **state) {
     assert_int_equal(result->code, 2);
     run(result, "report runs -o page.html"); // its clip is missed with a warning: no checkpoint
     assert_int_equal(result->code, 0);
-    assert_non_null(strstr(result->out, "page.html: 1 runs in 1 settings"));
+    assert_non_null(strstr(result->out, "page.html: 1 run, 1 setting"));
     run(result, "plot a --key nope");
     assert_int_equal(result->code, 1);
     run(result, "resume a");
