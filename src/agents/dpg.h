@@ -58,4 +58,5 @@ void dpg_destroy(struct agent *agent);
     AGENT_REAL(target_noise_clip, def, 0, 10, "bound on smoothing noise")
 #define DPG_ROW_PRE_TANH_PENALTY(def)                                                              \
     AGENT_REAL(pre_tanh_penalty, def, 0, 100,                                                      \
-               "weight of the mean squared actor output before tanh, against saturation")
+               "weight of the mean squared actor output before tanh, against saturation; 0 where " \
+               "rewards are rare")
