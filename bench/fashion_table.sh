@@ -5,9 +5,9 @@
 # that is there already is left out, so that the job may be cut into pieces. Afterwards prints the table of
 # docs/results.md.
 # usage: bench/fashion_table.sh [METHOD ...]     ("random" makes the rows of new weights and of raw pixels)
-# environment: RLRUN (build/rlrun), OUT (fashion_table), STEPS (500), BATCH (256), FINETUNE (0.01,0.1), DATA, THREADS (1)
+# environment: RLRUN (build/rlrun), OUT (fashion_table), STEPS (1500), BATCH (256), FINETUNE (0.01,0.1), DATA, THREADS (1)
 set -eu
-rlrun=${RLRUN:-build/rlrun} out=${OUT:-fashion_table} steps=${STEPS:-500} batch=${BATCH:-256} threads=${THREADS:-1}
+rlrun=${RLRUN:-build/rlrun} out=${OUT:-fashion_table} steps=${STEPS:-1500} batch=${BATCH:-256} threads=${THREADS:-1}
 finetune=${FINETUNE-0.01,0.1} data=${DATA:-/usr/share/datasets/fashion-mnist}
 methods=(simclr byol moco dino barlow vicreg swav simsiam mocov3 instdisc dim margin rotation jigsaw atc curl
     dino-vit mae-vit random)
