@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "support/program.h"
 
 struct result {
     int code;
@@ -37,19 +38,6 @@ static void run(struct result *result, const char *arguments) {
     result->code = WEXITSTATUS(code);
     slurp("out", result->out, sizeof result->out);
     slurp("err", result->err, sizeof result->err);
-}
-
-static int set_up(void **state) {
-    char *dir = mem_strdup("/tmp/rlrun_cli_XXXXXX");
-    *state = dir;
-    return getenv("RLRUN_PROGRAM") && mkdtemp(dir) ? chdir(dir) : -1;
-}
-
-static int tear_down(void **state) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
-    mem_free(*state);
-    return chdir("/") || system(command);
 }
 
 static void write_text(const char *path, const char *text) {
@@ -218,7 +206,7 @@ static void full_output_is_an_error(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, program_set_up, program_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(wrong_usage), CASE(every_command_has_help),  CASE(lists),
         CASE(shows_runs),  CASE(full_output_is_an_error),

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -18,19 +17,6 @@
 #include "base/png_file.h"
 #include "nn/safetensors.h"
 #include "support/program.h"
-
-static int set_up(void **state) {
-    char *dir = mem_strdup("/tmp/rlrun_commands_XXXXXX");
-    *state = dir;
-    return getenv("RLRUN_PROGRAM") && mkdtemp(dir) ? chdir(dir) : -1;
-}
-
-static int tear_down(void **state) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
-    mem_free(*state);
-    return chdir("/") || system(command);
-}
 
 static void must(enum rl_status status, const struct rl_error *err) {
     if (status != RL_OK) fail_msg("%s", err->message);
@@ -246,12 +232,15 @@ static void a_report_is_one_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(benchmarks_print_figures, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(statistics_of_known_scores, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pictures_of_every_kind, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_trace_plays_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_exported_policy_acts_alike, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_report_is_one_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(benchmarks_print_figures, program_set_up,
+                                        program_tear_down),
+        cmocka_unit_test_setup_teardown(statistics_of_known_scores, program_set_up,
+                                        program_tear_down),
+        cmocka_unit_test_setup_teardown(pictures_of_every_kind, program_set_up, program_tear_down),
+        cmocka_unit_test_setup_teardown(a_trace_plays_again, program_set_up, program_tear_down),
+        cmocka_unit_test_setup_teardown(an_exported_policy_acts_alike, program_set_up,
+                                        program_tear_down),
+        cmocka_unit_test_setup_teardown(a_report_is_one_file, program_set_up, program_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

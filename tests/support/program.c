@@ -107,3 +107,16 @@ struct text program_metrics(const char *run_dir) {
     mem_free(bytes.data);
     return rows;
 }
+
+int program_set_up(void **state) {
+    char *dir = mem_strdup("/tmp/rlrun_test_XXXXXX");
+    *state = dir;
+    return getenv("RLRUN_PROGRAM") && mkdtemp(dir) ? chdir(dir) : -1;
+}
+
+int program_tear_down(void **state) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
+    mem_free(*state);
+    return chdir("/") || system(command);
+}

@@ -17,3 +17,7 @@ int program_wait(pid_t pid);
 // The rows of DIR/metrics.jsonl without the figures of wall time (keys that end in _s). mem_free by
 // text_release.
 struct text program_metrics(const char *run_dir);
+
+// For cmocka: a test in an empty folder of its own under /tmp, dropped afterwards.
+int program_set_up(void **state);
+int program_tear_down(void **state);
